@@ -1,0 +1,266 @@
+"""The catalogue: what is refused, and how it is said."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from infra import catalogue
+from infra.catalogue import CatalogueError
+
+ROOT = Path(__file__).parent.parent
+
+ALPHA = """
+    name: alpha
+    summary: the first
+    language: python
+    scopes: {read: Read alpha}
+    routes: [{method: GET, path: "/alpha/{id}", scopes: [alpha/read]}]
+    database: {engine: postgres}
+    publishes: [alpha.made]
+"""
+BETA = """
+    name: beta
+    summary: the second
+    language: python
+    database: {engine: postgres}
+    subscribes: [alpha.made]
+    calls: [alpha]
+"""
+
+Declare = Callable[..., Path]
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Declare:
+    """Writes services/<name>/service.yaml for each name given, and returns the folder."""
+
+    def write(**documents: str) -> Path:
+        for name, text in documents.items():
+            folder = tmp_path / "services" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "service.yaml").write_text(dedent(text))
+        return tmp_path / "services"
+
+    return write
+
+
+def refusals(services: Path) -> list[str]:
+    with pytest.raises(CatalogueError) as refused:
+        catalogue.load(services)
+    return [str(problem).strip() for problem in refused.value.problems]
+
+
+def test_a_valid_catalogue_knows_publishers_subscriptions_scopes_and_call_order(declare: Declare) -> None:
+    loaded = catalogue.load(declare(alpha=ALPHA, beta=BETA))
+
+    assert list(loaded.services) == ["alpha", "beta"]
+    assert loaded.publishers == {"alpha.made": "alpha"}
+    assert loaded.subscriptions(loaded.services["beta"]) == {"alpha": ["alpha.made"]}
+    assert loaded.scopes == ["alpha/read"]
+    assert [spec.name for spec in loaded.in_call_order()] == ["alpha", "beta"]
+
+
+def test_a_called_service_comes_before_its_caller_whatever_their_names(declare: Declare) -> None:
+    loaded = catalogue.load(
+        declare(
+            aaa="{name: aaa, summary: a, language: python, calls: [zzz]}",
+            zzz="{name: zzz, summary: z, language: python}",
+        )
+    )
+
+    assert [spec.name for spec in loaded.in_call_order()] == ["zzz", "aaa"]
+
+
+def test_the_catalogue_of_this_repository_is_valid() -> None:
+    assert list(catalogue.load(ROOT / "services").services) == ["notifications", "orders", "users"]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "refused"),
+    [
+        pytest.param(
+            ALPHA.replace("summary", "sumary"),
+            BETA,
+            [
+                "services/alpha/service.yaml: summary: is missing: every service says it",
+                "services/alpha/service.yaml: sumary: `sumary` is no key here; did you mean `summary`?",
+            ],
+            id="an unknown key, with the key that was meant",
+        ),
+        pytest.param(
+            ALPHA.replace("scopes: [alpha/read]}", "scopes: [alpha/read], throttle: {rate: 5}}"),
+            BETA,
+            [
+                "services/alpha/service.yaml: routes[0].throttle.rate: `rate` is no key here; "
+                "known: burst, rate_per_second"
+            ],
+            id="an unknown key deep inside",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA.replace("[alpha.made]", "[alpha.maid]"),
+            [
+                "services/beta/service.yaml: subscribes[0]: `alpha.maid` is published by no service; "
+                "did you mean `alpha.made`?"
+            ],
+            id="an event that nobody publishes",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA.replace("subscribes", "publishes"),
+            [
+                "services/beta/service.yaml: publishes[0]: `alpha.made` is published by `alpha` already: "
+                "an event has one source"
+            ],
+            id="an event with two sources",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA.replace("calls: [alpha]", "calls: [alpa]"),
+            ["services/beta/service.yaml: calls[0]: `alpa` is no service; did you mean `alpha`?"],
+            id="a call to a service that does not exist",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA.replace("calls: [alpha]", "calls: [beta]"),
+            ["services/beta/service.yaml: calls[0]: `beta` is the service itself: remove it"],
+            id="a call to itself",
+        ),
+        pytest.param(
+            ALPHA + "    calls: [beta]\n",
+            BETA,
+            [
+                "services/beta/service.yaml: calls: `alpha -> beta -> alpha` is a cycle of synchronous calls: "
+                "replace one of them by an event"
+            ],
+            id="a cycle of synchronous calls",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA + '    routes: [{method: GET, path: "/alpha/{name}", public: true}]\n',
+            [
+                "services/beta/service.yaml: routes[0]: `GET /alpha/{name}` is a route of `alpha` already "
+                "(the name of a variable makes no difference): change one"
+            ],
+            id="two services on one route",
+        ),
+        pytest.param(
+            ALPHA.replace("[alpha/read]", "[alpha/raed]"),
+            BETA,
+            [
+                "services/alpha/service.yaml: routes[0].scopes: `alpha/raed` is declared by no service; "
+                "did you mean `alpha/read`?"
+            ],
+            id="a scope that is used and never declared",
+        ),
+        pytest.param(
+            ALPHA.replace(", scopes: [alpha/read]", ""),
+            BETA,
+            [
+                "services/alpha/service.yaml: routes[0]: has to name `scopes` that a caller needs, "
+                "or say `public: true`; one of the two"
+            ],
+            id="a route that is neither guarded nor public",
+        ),
+        pytest.param(
+            ALPHA.replace("name: alpha", "name: Alpha_1"),
+            BETA.replace("    calls: [alpha]\n", ""),
+            [
+                "services/alpha/service.yaml: name: `Alpha_1` is no DNS label: lower-case letters, digits and "
+                "hyphens, starting with a letter, at most 30 long"
+            ],
+            id="a name that is no DNS label",
+        ),
+        pytest.param(
+            ALPHA.replace("name: alpha", "name: gamma"),
+            BETA.replace("    calls: [alpha]\n", ""),
+            [
+                "services/alpha/service.yaml: name: `gamma` has to be the name of its folder: `alpha`",
+                "services/alpha/service.yaml: routes[0].scopes: `alpha/read` is declared by no service; "
+                "did you mean `gamma/read`?",
+            ],
+            id="a name that is not its folder's",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA.replace("    database: {engine: postgres}\n", ""),
+            [
+                "services/beta/service.yaml: publishes or subscribes without a `database`; outbox and inbox "
+                "are kept there: declare one"
+            ],
+            id="events without a database",
+        ),
+        pytest.param(
+            ALPHA.replace("summary: the first", "summary: the first\n    summary: again"),
+            BETA.replace("    calls: [alpha]\n", "").replace("    subscribes: [alpha.made]\n", ""),
+            [
+                "services/alpha/service.yaml: is no readable YAML: the key `summary` stands twice (line 4)",
+            ],
+            id="one key twice",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA + "    scale: {min: 3, max: 2}\n",
+            ["services/beta/service.yaml: scale: has min 3 above max 2; min is at most max"],
+            id="a scale upside down",
+        ),
+        pytest.param(
+            ALPHA,
+            BETA + "    scale: {min: many}\n",
+            ["services/beta/service.yaml: scale.min: `many` will not do: input should be a valid integer"],
+            id="a value of the wrong type",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with(declare: Declare, alpha: str, beta: str, refused: list[str]) -> None:
+    assert refusals(declare(alpha=alpha, beta=beta)) == refused
+
+
+def test_all_problems_of_all_files_are_said_at_once(declare: Declare) -> None:
+    services = declare(
+        alpha=ALPHA.replace("GET", "FETCH"), beta=BETA.replace("made", "unmade").replace("[alpha]", "[x]")
+    )
+
+    found = refusals(services)
+
+    assert [line.split(": ")[:2] for line in found] == [
+        ["services/alpha/service.yaml", "routes[0].method"],
+        ["services/beta/service.yaml", "subscribes[0]"],
+        ["services/beta/service.yaml", "calls[0]"],
+    ]
+
+
+def test_what_an_invalid_file_declares_is_not_reported_again_by_those_who_use_it(declare: Declare) -> None:
+    found = refusals(declare(alpha=ALPHA.replace("language: python", "language: cobol"), beta=BETA))
+
+    assert found == ["services/alpha/service.yaml: language: `cobol` will not do: input should be 'python'"]
+
+
+def test_an_empty_folder_is_refused_with_the_file_to_make(tmp_path: Path) -> None:
+    assert refusals(tmp_path) == [
+        f"{tmp_path}: service.yaml: no service is declared here: make {tmp_path}/<name>/service.yaml"
+    ]
+
+
+def test_the_committed_schema_is_the_one_of_the_models_and_every_declaration_points_to_it() -> None:
+    assert (ROOT / "infra/service.schema.json").read_text() == catalogue.schema()
+    for file in (ROOT / "services").glob("*/service.yaml"):
+        assert file.read_text().startswith("# yaml-language-server: $schema=../../infra/service.schema.json\n"), file
+
+
+def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> None:
+    services = declare(alpha=ALPHA, beta=BETA.replace("[alpha]", "[x]"))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.catalogue"], cwd=services.parent, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "The catalogue has 1 problem; nothing was touched.",
+        "  services/beta/service.yaml: calls[0]: `x` is no service; known: alpha",
+    ]
