@@ -5,9 +5,12 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from infra.local.provider import Refused
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"
@@ -19,7 +22,7 @@ host sameuser all         127.0.0.1/32 scram-sha-256
 """
 
 
-class ServerUnavailable(Exception):
+class ServerUnavailable(Refused):
     """No PostgreSQL server can be run here; the message says what to do."""
 
 
@@ -130,3 +133,10 @@ def _run(command: list[str], directory: Path | None = None) -> str:
     if done.returncode != 0:
         raise ServerUnavailable(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+if __name__ == "__main__":
+    # A server in the foreground: `python -m infra.local.servers DATA [SETTING=VALUE ...]`, with PORT in the
+    # environment. The command is found when the server starts, so that state never names a program of this machine.
+    command = postgres_command(Path(sys.argv[1]), os.environ["PORT"], sys.argv[2:])
+    os.execv(command[0], command)  # noqa: S606 (no shell)

@@ -1,0 +1,104 @@
+"""A database and a role for each service, on the one PostgreSQL server of the laptop."""
+
+import secrets
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+import pulumi
+from psycopg import sql
+from pulumi.dynamic import Resource
+
+from infra.local import servers
+from infra.local.provider import EnsuringProvider, Properties
+
+CONNECT_SECONDS = 5
+
+
+class _ClusterProvider(EnsuringProvider):
+    replaces: ClassVar[tuple[str, ...]] = ("directory",)
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        data, password = Path(inputs["directory"]) / "data", _password_file(inputs["directory"])
+        password.parent.mkdir(parents=True, exist_ok=True)
+        if not password.exists():
+            password.touch(mode=0o600)
+            password.write_text(secrets.token_urlsafe(24))
+        servers.initialise(data, password)
+        return {}
+
+    def present(self, properties: Properties) -> bool:
+        return (Path(properties["directory"]) / "data" / "PG_VERSION").exists()
+
+    def remove(self, properties: Properties) -> None:
+        """Leaves the data: it goes with `make down PURGE=1` only."""
+
+
+class Cluster(Resource, module="local", name="PostgresCluster"):
+    """The files of a PostgreSQL server, with the password of its superuser beside them."""
+
+    directory: pulumi.Output[str]
+
+    def __init__(self, name: str, directory: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(_ClusterProvider(), name, {"name": name, "directory": directory}, opts)
+
+
+def _password_file(directory: str) -> Path:
+    return Path(directory) / "password"
+
+
+class _DatabaseProvider(EnsuringProvider):
+    outputs: ClassVar[tuple[str, ...]] = ("password",)
+    replaces: ClassVar[tuple[str, ...]] = ("name", "cluster")
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        password = before.get("password") or secrets.token_urlsafe(24)
+        name = sql.Identifier(inputs["name"])
+        with _superuser(inputs) as connection:
+            role = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [inputs["name"]]).fetchone()
+            verb = sql.SQL("ALTER ROLE" if role else "CREATE ROLE")
+            connection.execute(sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, name, sql.Literal(password)))
+            if not _exists(connection, inputs["name"]):
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        return {"password": password}
+
+    def present(self, properties: Properties) -> bool:
+        try:
+            with _superuser(properties) as connection:
+                return _exists(connection, properties["name"])
+        except (psycopg.OperationalError, OSError):
+            return False
+
+    def remove(self, properties: Properties) -> None:
+        """Leaves the data: it goes with `make down PURGE=1` only."""
+
+
+class Database(Resource, module="local", name="Database"):
+    """A database with a role of the same name, which reaches no other database."""
+
+    name: pulumi.Output[str]
+    password: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, cluster: Cluster, port: pulumi.Input[int], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        properties = {"name": name, "cluster": cluster.directory, "port": port, "password": None}
+        hidden = pulumi.ResourceOptions(additional_secret_outputs=["password"])
+        super().__init__(_DatabaseProvider(), name, properties, pulumi.ResourceOptions.merge(opts, hidden))
+
+
+def _superuser(properties: Properties) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=int(properties["port"]),
+        user=servers.SUPERUSER,
+        password=_password_file(properties["cluster"]).read_text(),
+        dbname="postgres",
+        connect_timeout=CONNECT_SECONDS,
+        autocommit=True,
+    )
+
+
+def _exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None

@@ -1,0 +1,198 @@
+"""Ports, processes and jobs as Pulumi resources."""
+
+import os
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from infra.local.provider import EnsuringProvider, Properties
+from infra.local.supervision import ProcessFailed, Program, Supervisord, accepts, answers, port_is_free
+
+# Below the ports that Linux (32768) and macOS (49152) give to outgoing connections.
+PORTS = range(20_000, 32_000)
+READY_SECONDS = 60
+JOB_SECONDS = 120
+
+
+class _SupervisorProvider(EnsuringProvider):
+    replaces: ClassVar[tuple[str, ...]] = ("directory",)
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        Supervisord(inputs["directory"]).start()
+        return {}
+
+    def present(self, properties: Properties) -> bool:
+        return Supervisord(properties["directory"]).running()
+
+    def remove(self, properties: Properties) -> None:
+        Supervisord(properties["directory"]).stop()
+
+
+class Supervisor(Resource, module="local", name="Supervisor"):
+    """The supervisord of a stack. Its folder holds logs and sockets, and goes with it."""
+
+    directory: pulumi.Output[str]
+
+    def __init__(self, name: str, directory: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(_SupervisorProvider(), name, {"name": name, "directory": directory}, opts)
+
+
+class _PortProvider(EnsuringProvider):
+    outputs: ClassVar[tuple[str, ...]] = ("number",)
+    _taken: ClassVar[set[int]] = set()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        if "number" in before:
+            return {"number": before["number"]}
+        with _PortProvider._lock:
+            for number in random.sample(PORTS, k=len(PORTS)):
+                if number not in _PortProvider._taken and port_is_free(number):
+                    _PortProvider._taken.add(number)
+                    return {"number": number}
+        raise ProcessFailed(f"no port from {PORTS.start} to {PORTS.stop - 1} is free on 127.0.0.1")
+
+    def present(self, properties: Properties) -> bool:
+        return True
+
+    def remove(self, properties: Properties) -> None:
+        pass
+
+
+class Port(Resource, module="local", name="Port"):
+    """A port on loopback, free when it was chosen and kept from then on."""
+
+    number: pulumi.Output[int]
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(_PortProvider(), name, {"name": name, "number": None}, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessArgs:
+    name: str
+    command: Sequence[pulumi.Input[str]]
+    directory: str
+    environment: Mapping[str, pulumi.Input[str]]
+    port: pulumi.Input[int]
+    supervisor: pulumi.Input[str]
+    """The folder of the supervisord that runs it."""
+    version: str
+    """Changes when the code of the process changes: that restarts it."""
+    ready_path: str | None = None
+    """Answers GET with a success when the process is ready; without it, an accepted connection will do."""
+    stop_signal: str = "TERM"
+    configuration: pulumi.Input[str] | None = None
+    """The content of the file named by `configuration_file`."""
+
+
+def configuration_file(directory: str, name: str) -> str:
+    return str(Supervisord(directory).programs / f"{name}.json")
+
+
+class _ProcessProvider(EnsuringProvider):
+    replaces: ClassVar[tuple[str, ...]] = ("name", "supervisor")
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        supervisord = Supervisord(inputs["supervisor"])
+        name, port = str(inputs["name"]), int(inputs["port"])
+        supervisord.halt(name)
+        if not port_is_free(port):
+            raise ProcessFailed(
+                f"port {port} of `{name}` is taken by another program; end that, or run `make down` and `make up`:"
+                " they choose new ports"
+            )
+        if inputs.get("configuration"):
+            path = configuration_file(inputs["supervisor"], name)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(inputs["configuration"])
+        supervisord.run(
+            Program(
+                name=name,
+                command=inputs["command"],
+                directory=inputs["directory"],
+                environment=inputs["environment"],
+                stop_signal=inputs["stop_signal"],
+            )
+        )
+        self._await(supervisord, inputs)
+        return {}
+
+    def present(self, properties: Properties) -> bool:
+        return Supervisord(properties["supervisor"]).state(str(properties["name"])) in ("RUNNING", "STARTING")
+
+    def remove(self, properties: Properties) -> None:
+        Supervisord(properties["supervisor"]).end(str(properties["name"]))
+
+    def _await(self, supervisord: Supervisord, inputs: Properties) -> None:
+        name, deadline = str(inputs["name"]), time.monotonic() + READY_SECONDS
+        while not self._ready(inputs):
+            dead = supervisord.state(name) in ("FATAL", "ABSENT")
+            if dead or time.monotonic() > deadline:
+                words = supervisord.last_words(name)
+                supervisord.halt(name)
+                what = "does not start" if dead else f"was not ready within {READY_SECONDS} s"
+                raise ProcessFailed(f"`{name}` {what}; {words}")
+            time.sleep(0.05)
+
+    def _ready(self, inputs: Properties) -> bool:
+        port, path = int(inputs["port"]), inputs.get("ready_path")
+        return answers(f"http://127.0.0.1:{port}{path}") if path else accepts(port)
+
+
+class Process(Resource, module="local", name="Process"):
+    """A process that is kept alive. It exists once it is ready."""
+
+    def __init__(self, name: str, args: ProcessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        properties = {**vars(args), "environment": pulumi.Output.secret(dict(args.environment))}
+        hidden = pulumi.ResourceOptions(additional_secret_outputs=["environment"])
+        super().__init__(_ProcessProvider(), name, properties, pulumi.ResourceOptions.merge(opts, hidden))
+
+
+class _JobProvider(EnsuringProvider):
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        done = subprocess.run(
+            inputs["command"],
+            cwd=inputs["directory"],
+            env=inputs["environment"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=JOB_SECONDS,
+        )
+        if done.returncode != 0:
+            said = "\n".join(f"  {line}" for line in f"{done.stdout}{done.stderr}".splitlines()[-20:])
+            raise ProcessFailed(f"`{inputs['name']}` ended with {done.returncode}:\n{said}")
+        return {}
+
+    def present(self, properties: Properties) -> bool:
+        return True
+
+    def remove(self, properties: Properties) -> None:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobArgs:
+    name: str
+    command: Sequence[str]
+    directory: str
+    environment: Mapping[str, pulumi.Input[str]]
+    version: str
+    """The job runs again when this changes."""
+
+
+class Job(Resource, module="local", name="Job"):
+    """A command that runs to its end, once for each version."""
+
+    def __init__(self, name: str, args: JobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        properties = {**vars(args), "environment": pulumi.Output.secret(dict(args.environment))}
+        hidden = pulumi.ResourceOptions(additional_secret_outputs=["environment"])
+        super().__init__(_JobProvider(), name, properties, pulumi.ResourceOptions.merge(opts, hidden))
