@@ -98,6 +98,7 @@ def configuration_file(directory: str, name: str) -> str:
 
 
 class _ProcessProvider(EnsuringProvider):
+    ready_seconds = READY_SECONDS
     replaces: ClassVar[tuple[str, ...]] = ("name", "supervisor")
 
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
@@ -132,13 +133,13 @@ class _ProcessProvider(EnsuringProvider):
         Supervisord(properties["supervisor"]).end(str(properties["name"]))
 
     def _await(self, supervisord: Supervisord, inputs: Properties) -> None:
-        name, deadline = str(inputs["name"]), time.monotonic() + READY_SECONDS
+        name, deadline = str(inputs["name"]), time.monotonic() + self.ready_seconds
         while not self._ready(inputs):
             dead = supervisord.state(name) in ("FATAL", "ABSENT")
             if dead or time.monotonic() > deadline:
                 words = supervisord.last_words(name)
                 supervisord.halt(name)
-                what = "does not start" if dead else f"was not ready within {READY_SECONDS} s"
+                what = "does not start" if dead else f"was not ready within {self.ready_seconds} s"
                 raise ProcessFailed(f"`{name}` {what}; {words}")
             time.sleep(0.05)
 

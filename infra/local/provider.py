@@ -9,12 +9,10 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from infra.local.errors import Refused
+
 Properties = dict[str, Any]
 _PROVIDER = "__provider"
-
-
-class Refused(Exception):
-    """The thing cannot be made; the message says why and what to do, so the person is shown no stack of calls."""
 
 
 class EnsuringProvider(ResourceProvider):

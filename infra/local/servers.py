@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.provider import Refused
+from infra.local.errors import Refused
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"

@@ -3,8 +3,8 @@
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
-import shlex
 import shutil
 import socket
 import subprocess
@@ -17,11 +17,13 @@ import xmlrpc.client
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from infra.local.provider import Refused
+from infra.local import launch
+from infra.local.errors import Refused
 
 # What macOS accepts as the path of a Unix socket, with room for the name supervisord gives it while it starts.
 SOCKET_PATH_BYTES = 90
@@ -46,34 +48,33 @@ class Program:
     environment: Mapping[str, str]
     stop_signal: str = "TERM"
 
-    def section(self, log: Path) -> str:
-        """The program's part of supervisord's configuration."""
-        settings = {
-            "command": _escaped(shlex.join(self.command)),
-            "directory": _escaped(self.directory),
-            "environment": ",".join(f"{key}={_quoted(value)}" for key, value in sorted(self.environment.items())),
-            "autorestart": "true",
-            "startsecs": "1",
-            "startretries": "10",
-            "stopsignal": self.stop_signal,
-            "stopwaitsecs": str(STOP_SECONDS),
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": _escaped(str(log)),
-            "stdout_logfile_maxbytes": str(LOG_BYTES),
-            "stdout_logfile_backups": "1",
-        }
-        return "\n".join([f"[program:{self.name}]", *(f"{key}={value}" for key, value in settings.items())]) + "\n"
+    def section(self, description: Path, log: Path) -> str:
+        """The program's part of supervisord's configuration; command and environment are in `description`."""
+        return f"""\
+[program:{self.name}]
+command="{_written(sys.executable)}" -I "{_written(launch.__file__)}" "{_written(description)}"
+directory={_written(self.directory)}
+autorestart=true
+startsecs=1
+startretries=10
+stopsignal={self.stop_signal}
+stopwaitsecs={STOP_SECONDS}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_written(log)}
+stdout_logfile_maxbytes={LOG_BYTES}
+stdout_logfile_backups=1
+"""
+
+    def description(self) -> str:
+        return json.dumps({"command": list(self.command), "environment": dict(self.environment)})
 
 
-def _escaped(value: str) -> str:
-    return value.replace("%", "%%")
-
-
-def _quoted(value: str) -> str:
-    # supervisord splits the line as a POSIX shell would.
-    inner = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_escaped(inner)}"'
+def _written(path: str | Path) -> str:
+    """A path as supervisord's format has it."""
+    if set(str(path)) & set('\n;"'):
+        raise ProcessFailed(f"supervisord cannot work in a folder of this name: {path}")
+    return str(path).replace("%", "%%")
 
 
 class Supervisord:
@@ -94,7 +95,7 @@ class Supervisord:
 
     def running(self) -> bool:
         try:
-            self._rpc.supervisor.getState()
+            self._call("getState")
         except (OSError, xmlrpc.client.Error):
             return False
         return True
@@ -128,10 +129,10 @@ class Supervisord:
     def stop(self) -> None:
         """Ends supervisord with all its processes, and removes their files."""
         if self.running():
-            pid = int(str(self._rpc.supervisor.getPID()))
+            pid = int(self._call("getPID"))
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
-                self._rpc.supervisor.shutdown()
+                self._call("shutdown")
                 process.wait(timeout=STOP_SECONDS + 5)
         self.end_orphans()
         self.socket.unlink(missing_ok=True)
@@ -151,33 +152,36 @@ class Supervisord:
 
     def run(self, program: Program) -> None:
         """Starts the program, in place of the one of its name."""
-        _write(self.programs / f"{program.name}.conf", program.section(self.log(program.name)))
+        description = self.programs / f"{program.name}.program.json"
+        _write(description, program.description())
+        _write(self.programs / f"{program.name}.conf", program.section(description, self.log(program.name)))
         with self._reconfiguring():
             self._drop(program.name)
-            self._rpc.supervisor.reloadConfig()
-            self._rpc.supervisor.addProcessGroup(program.name)
+            self._call("reloadConfig")
+            self._call("addProcessGroup", program.name)
 
     def end(self, name: str) -> None:
         """Stops the program and forgets it."""
-        (self.programs / f"{name}.conf").unlink(missing_ok=True)
+        for kind in ("conf", "json", "program.json"):
+            (self.programs / f"{name}.{kind}").unlink(missing_ok=True)
         if self.running():
             self.halt(name)
             with self._reconfiguring():
                 self._drop(name)
-                self._rpc.supervisor.reloadConfig()
+                self._call("reloadConfig")
 
     def halt(self, name: str) -> None:
         """Stops the program and waits until it has ended."""
         with _unless(Faults.BAD_NAME, Faults.NOT_RUNNING):
-            self._rpc.supervisor.stopProcessGroup(name)
+            self._call("stopProcessGroup", name)
 
     def state(self, name: str) -> str:
         """supervisord's word for the state of the program: RUNNING, STARTING, BACKOFF, FATAL, ..., or ABSENT."""
         try:
-            information = self._rpc.supervisor.getProcessInfo(name)
+            information = self._call("getProcessInfo", name)
         except (OSError, xmlrpc.client.Error):
             return "ABSENT"
-        return str(information["statename"]) if isinstance(information, dict) else "ABSENT"
+        return str(information["statename"])
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -192,7 +196,7 @@ class Supervisord:
     def _drop(self, name: str) -> None:
         self.halt(name)
         with _unless(Faults.BAD_NAME):
-            self._rpc.supervisor.removeProcessGroup(name)
+            self._call("removeProcessGroup", name)
 
     @contextlib.contextmanager
     def _reconfiguring(self) -> Iterator[None]:
@@ -201,31 +205,33 @@ class Supervisord:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    @property
-    def _rpc(self) -> xmlrpc.client.ServerProxy:
+    def _call(self, method: str, *arguments: str) -> Any:
+        """Calls supervisord. Raises OSError when it does not run, Fault when it refuses."""
         transport = SupervisorTransport(None, None, f"unix://{self.socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def _configuration(self) -> str:
+        directory = _written(self.directory)
         return f"""\
 [supervisord]
-logfile={self.directory / "supervisord.log"}
-pidfile={self.directory / "supervisord.pid"}
-childlogdir={self.logs}
+logfile={directory}/supervisord.log
+pidfile={directory}/supervisord.pid
+childlogdir={_written(self.logs)}
 umask=077
 
 [unix_http_server]
-file={self.socket}
+file={_written(self.socket)}
 chmod=0700
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 [supervisorctl]
-serverurl=unix://{self.socket}
+serverurl=unix://{_written(self.socket)}
 
 [include]
-files = {self.programs}/*.conf
+files = {_written(self.programs)}/*.conf
 """
 
 

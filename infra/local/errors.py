@@ -1,0 +1,5 @@
+"""The error that a person is shown without a stack of calls."""
+
+
+class Refused(Exception):
+    """A thing cannot be made; the message says why and what to do."""

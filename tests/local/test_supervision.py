@@ -1,0 +1,208 @@
+"""Processes of the laptop, under a real supervisord."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.processes import _JobProvider, _ProcessProvider
+from infra.local.provider import Properties
+from infra.local.supervision import ProcessFailed, Supervisord, port_is_free
+from tests.fixtures import free_port, wait_for
+
+SERVER = """
+import http.server, os, pathlib
+pathlib.Path("pid").write_text(str(os.getpid()))
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisord]:
+    daemon = Supervisord(str(tmp_path_factory.mktemp("shared") / "run"))
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def supervisord(shared: Supervisord) -> Iterator[Supervisord]:
+    """A supervisord that runs nothing: what a test started is ended after it."""
+    shared.start()
+    yield shared
+    for file in shared.programs.glob("*.conf"):
+        shared.end(file.stem)
+
+
+def process(supervisord: Supervisord, folder: Path, code: str = SERVER, name: str = "server") -> Properties:
+    port, file = free_port(), folder / f"{name}.py"
+    file.write_text(code)
+    return {
+        "name": name,
+        "command": [sys.executable, str(file)],
+        "directory": str(folder),
+        "environment": {"PORT": str(port)},
+        "port": port,
+        "supervisor": str(supervisord.directory),
+        "version": "1",
+        "ready_path": "/",
+        "stop_signal": "TERM",
+    }
+
+
+def pid(folder: Path) -> int:
+    return int((folder / "pid").read_text() or 0)
+
+
+def test_a_process_that_is_killed_is_started_again(supervisord: Supervisord, tmp_path: Path) -> None:
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    first = pid(tmp_path)
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_for(lambda: pid(tmp_path) not in (0, first), 10, "another process")
+    assert _ProcessProvider().present(properties)
+
+
+def test_a_process_is_there_only_once_it_is_ready(supervisord: Supervisord, tmp_path: Path) -> None:
+    late = f"import time; time.sleep(0.5)\n{SERVER}"
+
+    _ProcessProvider().ensure(process(supervisord, tmp_path, late), {})
+
+    assert psutil.pid_exists(pid(tmp_path))
+
+
+def test_a_process_that_does_not_start_is_refused_with_its_last_words(supervisord: Supervisord, tmp_path: Path) -> None:
+    supervisord_dies_at_once = "raise SystemExit('the cat is on the keyboard')"
+    properties = process(supervisord, tmp_path, supervisord_dies_at_once)
+    provider = _ProcessProvider()
+    provider.ready_seconds = 2
+
+    with pytest.raises(ProcessFailed, match="the cat is on the keyboard"):
+        provider.ensure(properties, {})
+
+    assert not provider.present(properties)
+
+
+def test_a_taken_port_is_refused_before_the_process_starts(supervisord: Supervisord, tmp_path: Path) -> None:
+    first = process(supervisord, tmp_path, name="first")
+    _ProcessProvider().ensure(first, {})
+
+    with pytest.raises(ProcessFailed, match=f"port {first['port']} of `second` is taken by another program"):
+        _ProcessProvider().ensure({**process(supervisord, tmp_path, name="second"), "port": first["port"]}, {})
+
+
+def test_a_changed_process_takes_the_place_of_the_old_one(supervisord: Supervisord, tmp_path: Path) -> None:
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    first = pid(tmp_path)
+
+    _ProcessProvider().ensure({**properties, "version": "2"}, properties)
+
+    assert pid(tmp_path) != first
+    assert not psutil.pid_exists(first)
+
+
+def test_a_removed_process_leaves_its_port_and_no_process(supervisord: Supervisord, tmp_path: Path) -> None:
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+
+    _ProcessProvider().remove(properties)
+
+    assert not psutil.pid_exists(pid(tmp_path))
+    assert port_is_free(properties["port"])
+    assert not _ProcessProvider().present(properties)
+    _ProcessProvider().remove(properties)  # again is no error
+
+
+def test_environment_and_command_arrive_unchanged_whatever_they_hold(supervisord: Supervisord, tmp_path: Path) -> None:
+    nasty = """50% "quoted" 'single' back\\slash, comma=equals ; $HOME #hash\nand a line break"""
+    code = (
+        f"import os, pathlib, sys\npathlib.Path('seen').write_text(os.environ['NASTY'] + '|' + sys.argv[1])\n{SERVER}"
+    )
+    properties = process(supervisord, tmp_path, code)
+    properties["command"] = [*properties["command"], nasty]
+    properties["environment"] |= {"NASTY": nasty}
+
+    _ProcessProvider().ensure(properties, {})
+
+    assert (tmp_path / "seen").read_text() == f"{nasty}|{nasty}"
+
+
+def test_a_process_gets_none_of_the_persons_own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    daemon = Supervisord(str(tmp_path / "run"))
+    daemon.start()
+    try:
+        code = f"import os, pathlib\npathlib.Path('seen').write_text(' '.join(os.environ))\n{SERVER}"
+        _ProcessProvider().ensure(process(daemon, tmp_path, code), {})
+    finally:
+        daemon.stop()
+
+    seen = set((tmp_path / "seen").read_text().split())
+    ours = {name for name in seen if not name.startswith(("SUPERVISOR_", "LC_"))}
+    assert ours <= {"HOME", "LANG", "PATH", "PORT", "TMPDIR", "TZ"}
+
+
+def test_files_that_may_hold_passwords_are_readable_by_their_owner_alone(
+    supervisord: Supervisord, tmp_path: Path
+) -> None:
+    _ProcessProvider().ensure({**process(supervisord, tmp_path), "configuration": '{"secret": 1}'}, {})
+
+    modes = {file.name: oct(file.stat().st_mode & 0o777) for file in supervisord.programs.iterdir()}
+    assert modes == {"server.conf": "0o600", "server.json": "0o600", "server.program.json": "0o600"}
+
+
+def test_what_a_killed_supervisord_leaves_behind_is_ended_by_the_next_one(
+    supervisord: Supervisord, tmp_path: Path
+) -> None:
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    os.kill(int((supervisord.directory / "supervisord.pid").read_text()), signal.SIGKILL)
+    wait_for(lambda: not supervisord.running(), 10, "supervisord is gone")
+    assert psutil.pid_exists(pid(tmp_path))
+    assert not _ProcessProvider().present(properties)
+
+    supervisord.start()
+
+    assert not psutil.pid_exists(pid(tmp_path))
+    assert port_is_free(properties["port"])
+
+
+def test_stopping_ends_every_process_and_removes_every_file(tmp_path: Path) -> None:
+    daemon = Supervisord(str(tmp_path / "run"))
+    daemon.start()
+    properties = process(daemon, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+
+    daemon.stop()
+
+    assert not psutil.pid_exists(pid(tmp_path))
+    assert not daemon.directory.exists()
+    assert not daemon.socket.exists()
+    daemon.stop()  # again is no error
+
+
+def test_a_checkout_with_a_long_path_gets_a_socket_with_a_short_one(tmp_path: Path) -> None:
+    daemon = Supervisord(str(tmp_path / ("deep" * 30) / "run"))
+    assert len(os.fsencode(daemon.socket)) <= 104
+
+    daemon.start()
+
+    assert daemon.running()
+    daemon.stop()
+    assert not daemon.socket.exists()
+
+
+def test_a_job_that_fails_is_refused_with_its_last_words(tmp_path: Path) -> None:
+    job = {"name": "migration", "directory": str(tmp_path), "environment": {}, "version": "1"}
+
+    _JobProvider().ensure({**job, "command": [sys.executable, "-c", "pass"]}, {})
+    failing = "import sys; print('no such table'); sys.exit(3)"
+    with pytest.raises(ProcessFailed, match=r"`migration` ended with 3:\n  no such table"):
+        _JobProvider().ensure({**job, "command": [sys.executable, "-c", failing]}, {})

@@ -1,0 +1,229 @@
+"""The installer of the Pulumi CLI: what is there already, two runs at once, the command itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tools.releases import (
+    ARCHIVE,
+    CHECKSUMS,
+    ReleaseHost,
+    names,
+    never_build,
+    wait_until,
+    write_cli,
+    write_program,
+)
+from tools.pulumi import install as installer
+from tools.pulumi.install import VERSION, install
+
+SCRIPT = Path(installer.__file__)
+
+
+# ---- what is there already
+
+
+@pytest.mark.parametrize("version", [VERSION, "3.259.1", "3.1000.0", "4.0.0", "4.0.0-alpha.1"])
+def test_a_recent_cli_on_path_is_used_and_nothing_is_installed(path: Path, directory: Path, version: str) -> None:
+    write_cli(path, version)
+
+    assert install(directory, build=never_build) == path
+    assert not directory.exists()
+
+
+def test_the_language_host_may_lie_beside_the_program_that_a_link_on_path_names(
+    path: Path, tmp_path: Path, directory: Path
+) -> None:
+    write_cli(tmp_path / "real")
+    (path / "pulumi").symlink_to(tmp_path / "real" / "pulumi")
+
+    assert install(directory, build=never_build) == path
+
+
+@pytest.mark.parametrize("version", ["3.258.9", "2.999.0", f"{VERSION}-alpha.1", "dev", "", "3.259"])
+def test_an_old_cli_on_path_is_passed_over(host: ReleaseHost, path: Path, directory: Path, version: str) -> None:
+    write_cli(path, version)
+    host.publish()
+
+    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+
+
+def test_a_cli_on_path_that_fails_is_passed_over(host: ReleaseHost, path: Path, directory: Path) -> None:
+    write_cli(path)
+    write_program(path, "pulumi", f"echo v{VERSION}; exit 1")
+    host.publish()
+
+    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+
+
+def test_a_cli_on_path_without_its_language_host_is_passed_over(host: ReleaseHost, path: Path, directory: Path) -> None:
+    write_program(path, "pulumi", f"echo v{VERSION}")
+    host.publish()
+
+    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+
+
+def test_a_second_run_does_nothing(host: ReleaseHost, directory: Path) -> None:
+    host.publish()
+    install(directory, releases_url=host.url, build=never_build)
+    before = (directory / "bin").stat()
+    host.requests.clear()
+
+    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+
+    assert host.requests == []
+    assert (directory / "bin").stat() == before
+
+
+def test_an_installation_of_another_version_is_replaced_as_a_whole(host: ReleaseHost, directory: Path) -> None:
+    write_cli(directory / "bin", "3.1.0")
+    (directory / "bin" / ".version").write_text("3.1.0")
+    write_program(directory / "bin", "pulumi-language-old")
+    host.publish()
+
+    install(directory, releases_url=host.url, build=never_build)
+
+    assert names(directory / "bin") == {"pulumi", "pulumi-language-python", ".version"}
+    assert installer.cli_version(directory / "bin" / "pulumi") == VERSION
+
+
+@pytest.mark.parametrize("missing", [".version", "pulumi", "pulumi-language-python"])
+def test_a_half_made_installation_is_not_taken_even_when_it_is_on_path(
+    host: ReleaseHost, directory: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    write_cli(directory / "bin")
+    (directory / "bin" / ".version").write_text(VERSION)
+    (directory / "bin" / missing).unlink()
+    monkeypatch.setenv("PATH", str(directory / "bin"))
+    host.publish()
+
+    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+
+    assert host.requests == [f"/{CHECKSUMS}", f"/{ARCHIVE}"]
+    assert names(directory / "bin") == {"pulumi", "pulumi-language-python", ".version"}
+
+
+def test_what_a_killed_run_left_is_removed_and_never_used(host: ReleaseHost, directory: Path) -> None:
+    killed = directory / ".new-killed"
+    write_cli(killed / "bin", "3.1.0")
+    host.publish()
+
+    install(directory, releases_url=host.url, build=never_build)
+
+    assert names(directory) == {"bin", ".lock"}
+    assert installer.cli_version(directory / "bin" / "pulumi") == VERSION
+
+
+def test_of_two_runs_at_once_one_installs_and_the_other_waits(
+    host: ReleaseHost, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    building, go_on = threading.Event(), threading.Event()
+    results: list[Path] = []
+
+    def slow_build(into: Path) -> None:
+        building.set()
+        assert go_on.wait(10)
+        write_cli(into)
+
+    def run(build: Callable[[Path], None]) -> None:
+        results.append(install(directory, releases_url=host.url, build=build))
+
+    first = threading.Thread(target=run, args=(slow_build,))
+    second = threading.Thread(target=run, args=(never_build,))
+    told = ""
+
+    def second_waits() -> bool:
+        nonlocal told
+        told += capsys.readouterr().err
+        return "waiting for another installation" in told
+
+    first.start()
+    assert building.wait(10)
+    second.start()
+    wait_until(second_waits)
+    go_on.set()
+    first.join()
+    second.join()
+
+    assert results == [directory / "bin"] * 2
+
+
+# ---- the command
+
+
+def run_command(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def test_the_command_prints_one_line_the_folder(path: Path, directory: Path) -> None:
+    write_cli(path)
+
+    done = run_command(str(directory), environment={"PATH": str(path)})
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}\n", "")
+
+
+def test_the_command_without_a_directory_says_how_it_is_called() -> None:
+    done = run_command(environment={"PATH": ""})
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "usage: python install.py DIR\n")
+
+
+@pytest.fixture
+def no_network() -> dict[str, str]:
+    """An environment in which every host is refused: its proxy is a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return {"https_proxy": f"http://127.0.0.1:{closed.getsockname()[1]}"}
+
+
+def test_an_error_goes_to_stderr_with_status_one(path: Path, directory: Path, no_network: dict[str, str]) -> None:
+    done = run_command(str(directory), environment={"PATH": str(path)} | no_network)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("pulumi: error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_without_traceback(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    done = run_command(str(tmp_path / "file" / "pulumi"), environment={"PATH": str(path)})
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pulumi: error: [Errno 20] Not a directory")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_stops_go_and_leaves_nothing(
+    path: Path, tmp_path: Path, directory: Path, no_network: dict[str, str], number: signal.Signals
+) -> None:
+    started = tmp_path / "started"
+    hang = f"echo $$ > {started}.new; /bin/mv {started}.new {started}; exec /bin/sleep 60"
+    write_program(path, "go", f'[ "$1" = env ] && echo go1.26.0 || {{ {hang}; }}')
+
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, str(directory)],
+        env={"PATH": str(path)} | no_network,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(started.exists)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "pulumi: interrupted; nothing was installed"
+    assert names(directory) == {".lock"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
