@@ -4,6 +4,7 @@ Nothing is asserted while the program runs: an assertion inside `apply` may neve
 runs to its end, then the test looks at what was recorded. A type that no answer is known for fails the run.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ def _plain(value: Any) -> Any:
 def record(program: Callable[[], None], stack: str = "local") -> Recording:
     """Runs the program to its end, every output resolved."""
     recording = Recording()
+    asyncio.set_event_loop(asyncio.new_event_loop())  # Pulumi takes the current one; a test before may have closed it
     set_mocks(recording, project="shop", stack=stack, preview=False)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]

@@ -1,0 +1,140 @@
+"""A local system of a test's own: the real engine, its own state, its own copy of the services."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from tools.environment import environment
+
+ROOT = Path(__file__).parent.parent.parent
+UP_SECONDS = 180
+CACHES = shutil.ignore_patterns("__pycache__", ".*")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the engine did to one resource."""
+
+    operation: str
+    type: str
+    name: str
+
+
+class System:
+    """The stack `local` with everything of it in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.services = folder / "services"
+        self.data = folder / "stack" / "data"
+        self.run = folder / "stack" / "run"
+        shutil.copytree(ROOT / "services", self.services, ignore=CACHES)
+        debug = {"PULUMI_DEBUG_COMMANDS": "true"}  # shows the flag --event-log, as the Automation API does
+        self._environment = os.environ | environment(home=folder / "home") | debug
+        self._settings = folder / "Pulumi.local.yaml"
+        settings = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
+        settings["config"] = {"shop:services": str(self.services), "shop:directory": str(folder / "stack")}
+        self._settings.write_text(yaml.safe_dump(settings))
+        self._pulumi("stack", "init", "local")
+
+    def up(self) -> list[Step]:
+        """`pulumi up`: what it changed."""
+        return self._engine("up", "--yes", "--skip-preview")
+
+    def preview_expecting_no_changes(self) -> None:
+        self._engine("preview", "--expect-no-changes")
+
+    def refresh(self) -> list[Step]:
+        return self._engine("refresh", "--yes", "--skip-preview")
+
+    def destroy(self) -> list[Step]:
+        return self._engine("destroy", "--yes", "--skip-preview")
+
+    def outputs(self) -> dict[str, Any]:
+        return dict(json.loads(self._pulumi("stack", "output", "--json", "--stack", "local")))
+
+    def state(self) -> str:
+        """The state of the stack as it lies on the disk."""
+        return "".join(path.read_text() for path in (self.folder / "home/state/.pulumi/stacks").rglob("*.json"))
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """The running processes by the name that supervisord knows."""
+        found = {}
+        for process in psutil.process_iter():
+            try:
+                environment = process.environ()
+            except (psutil.Error, OSError):
+                continue
+            # A process carries the variables of the one that started it; a service's own parent is supervisord.
+            if self._server(environment) and process.ppid() == self._supervisor_pid:
+                found[environment["SUPERVISOR_PROCESS_NAME"]] = process
+        return found
+
+    def everything_running(self) -> list[psutil.Process]:
+        """Every process that works in the folder of this system, or for it."""
+        return [process for process in psutil.process_iter() if self._belongs(process)]
+
+    def log(self, name: str) -> str:
+        return (self.run / "logs" / f"{name}.log").read_text()
+
+    def _server(self, environment: dict[str, str]) -> bool:
+        return environment.get("SUPERVISOR_SERVER_URL", "").endswith(self._socket)
+
+    @cached_property
+    def _socket(self) -> str:
+        from infra.local.supervision import Supervisord
+
+        return str(Supervisord(str(self.run)).socket)
+
+    @property
+    def _supervisor_pid(self) -> int:
+        return int((self.run / "supervisord.pid").read_text())
+
+    def _belongs(self, process: psutil.Process) -> bool:
+        try:
+            return self._server(process.environ()) or str(self.folder) in " ".join(process.cmdline())
+        except (psutil.Error, OSError):
+            return False
+
+    def _engine(self, command: str, *options: str) -> list[Step]:
+        log = self.folder / "events.json"
+        log.unlink(missing_ok=True)
+        self._pulumi(
+            command, "--stack", "local", "--config-file", str(self._settings), "--event-log", str(log), *options
+        )
+        return [step for line in log.read_text().splitlines() for step in _steps(json.loads(line))]
+
+    def _pulumi(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=UP_SECONDS,
+        )
+        assert done.returncode == 0, (
+            f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+        return done.stdout
+
+
+def _steps(event: dict[str, Any]) -> list[Step]:
+    metadata = event.get("resourcePreEvent", {}).get("metadata")
+    if metadata is None or metadata["op"] in ("same", "refresh", "read"):
+        return []
+    kind, name = metadata["urn"].split("::")[-2:]
+    return [Step(metadata["op"], kind.split("$")[-1].rsplit(":", 1)[-1], name)]
+
+
+def python() -> str:
+    return sys.executable
