@@ -50,7 +50,7 @@ class Gateway(pulumi.ComponentResource):
                 port=port,
                 supervisor=args.platform.run,
                 version=fingerprint(Path(__file__).parent / "gateway", ROOT / "uv.lock"),
-                ready_path="/.gateway/ready",
+                ready="/.gateway/ready",
                 configuration=self._configuration(args),
             ),
             ResourceOptions(parent=self, depends_on=[args.platform.supervisor]),

@@ -12,7 +12,7 @@ from infra.fingerprint import fingerprint
 from infra.local import emulator, identity, servers
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster
-from infra.local.processes import Port, Process, ProcessArgs, Supervisor
+from infra.local.processes import POSTGRES, Port, Process, ProcessArgs, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
@@ -56,6 +56,7 @@ class Platform(pulumi.ComponentResource):
                 port=self.database_port,
                 supervisor=self.run,
                 version=fingerprint(Path(servers.__file__)),
+                ready=POSTGRES,
                 stop_signal="INT",  # PostgreSQL's fast shutdown: it does not wait for its clients
             ),
             ResourceOptions(parent=self, depends_on=[self.supervisor, self.database]),
@@ -74,7 +75,7 @@ class Platform(pulumi.ComponentResource):
                 port=port,
                 supervisor=self.run,
                 version=fingerprint(Path(emulator.__file__), ROOT / "uv.lock"),
-                ready_path="/_ministack/ready",
+                ready="/_ministack/ready",
             ),
             ResourceOptions(parent=self, depends_on=[self.supervisor]),
         )

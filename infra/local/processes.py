@@ -13,12 +13,14 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from infra.local.provider import EnsuringProvider, Properties
-from infra.local.supervision import ProcessFailed, Program, Supervisord, accepts, answers, port_is_free
+from infra.local.servers import takes_connections
+from infra.local.supervision import ProcessFailed, Program, Supervisord, answers, port_is_free
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections.
 PORTS = range(20_000, 32_000)
 READY_SECONDS = 60
 JOB_SECONDS = 120
+POSTGRES = "postgres"
 
 
 class _SupervisorProvider(EnsuringProvider):
@@ -86,8 +88,8 @@ class ProcessArgs:
     """The folder of the supervisord that runs it."""
     version: str
     """Changes when the code of the process changes: that restarts it."""
-    ready_path: str | None = None
-    """Answers GET with a success when the process is ready; without it, an accepted connection will do."""
+    ready: str
+    """The path that answers GET with a success when the process is ready, or POSTGRES."""
     stop_signal: str = "TERM"
     configuration: pulumi.Input[str] | None = None
     """The content of the file named by `configuration_file`."""
@@ -144,8 +146,8 @@ class _ProcessProvider(EnsuringProvider):
             time.sleep(0.05)
 
     def _ready(self, inputs: Properties) -> bool:
-        port, path = int(inputs["port"]), inputs.get("ready_path")
-        return answers(f"http://127.0.0.1:{port}{path}") if path else accepts(port)
+        port, ready = int(inputs["port"]), str(inputs["ready"])
+        return takes_connections(port) if ready == POSTGRES else answers(f"http://127.0.0.1:{port}{ready}")
 
 
 class Process(Resource, module="local", name="Process"):

@@ -128,6 +128,13 @@ def postgres_command(data: Path, port: str, settings: Sequence[str] = ()) -> lis
     return [*account().prefix, str(postgres_programs(data) / "postgres"), "-D", str(data), *options]
 
 
+def takes_connections(port: int) -> bool:
+    """Whether the server on this port has started: it accepts connections some time before it takes them."""
+    from psycopg.pq import PGconn, Ping  # a server that is started here does not need the client
+
+    return PGconn.ping(f"host=127.0.0.1 port={port} dbname=postgres connect_timeout=2".encode()) == Ping.OK
+
+
 def _run(command: list[str], directory: Path | None = None) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
     if done.returncode != 0:

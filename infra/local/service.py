@@ -134,7 +134,7 @@ class Service(pulumi.ComponentResource):
                 port=port,
                 supervisor=self._args.platform.run,
                 version=self._fingerprint,
-                ready_path="/readyz",
+                ready="/readyz",
             ),
             ResourceOptions(parent=self, depends_on=self._needed),
         )

@@ -269,12 +269,6 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def accepts(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
 def answers(url: str) -> bool:
     """Whether GET gives a success."""
     try:

@@ -1,7 +1,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +44,8 @@ def config(service: Service, tokens: Issuer, quiet_port: int) -> dict[str, Any]:
             route("GET", "/orders/{id}", service.url, scopes=["orders/read"]),
             route("GET", "/any-token", service.url),
             route("ANY", "/public/{proxy+}", service.url, public=True),
+            # By name: aiohttp's own cookie jar, were it in use, would keep cookies of names only.
+            route("GET", "/named/{proxy+}", f"http://localhost:{service.port}", public=True),
             route("ANY", "/slow", service.url, public=True, timeout_seconds=0.2),
             route("ANY", "/down", f"http://127.0.0.1:{quiet_port}", public=True),
             route("GET", "/rare", service.url, public=True, throttle={"rate_per_second": 0.01, "burst": 2}),

@@ -124,6 +124,10 @@ class Service(ThreadingHTTPServer):
         self._connections.append(request)
         super().process_request(request, client_address)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def stop(self) -> None:
         """Ends as a killed process does: every connection is closed."""
         self.shutdown()

@@ -101,7 +101,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_the_environment_says_where_to_listen() -> None:
-    assert listen({"PORT": "8080", "HOME": "/root"}) == Listen(HOST="127.0.0.1", PORT=8080, SHUTDOWN_SECONDS=30)
+    assert listen({"PORT": "8080", "HOME": "/root"}) == Listen(HOST="127.0.0.1", PORT=8080, SHUTDOWN_SECONDS=20)
     assert listen({"HOST": "::1", "PORT": "1", "SHUTDOWN_SECONDS": "2.5"}) == Listen(
         HOST="::1", PORT=1, SHUTDOWN_SECONDS=2.5
     )

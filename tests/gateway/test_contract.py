@@ -93,13 +93,14 @@ def test_every_answer_has_a_request_id_of_its_own(edge: Edge) -> None:
 
 
 def test_a_connection_serves_more_than_one_request_also_after_a_refusal(edge: Edge) -> None:
-    statuses = []
+    answers = []
     with connect(edge.url) as connection:
         for token in (edge.token, edge.token_without_scope, edge.token):
             connection.request("GET", "/orders", headers={"Authorization": f"Bearer {token}"})
-            statuses.append(read(connection).status)
+            answers.append(read(connection))
 
-    assert statuses == [200, 403, 200]
+    assert [answer.status for answer in answers] == [200, 403, 200]
+    assert "close" not in [answer.headers["Connection"] for answer in answers]
 
 
 @local

@@ -1,5 +1,6 @@
 """The gateway as a process: its log, its end, and its refusal to start."""
 
+import asyncio
 import os
 import re
 import socket
@@ -10,8 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp.test_utils import RawTestServer
 
+from infra.local.gateway.app import Gateway
+from infra.local.gateway.config import Config
 from tests.fixtures import wait_for
 from tests.gateway.edge import Connection, GatewayProcess, Service, call, connect, read
 from tests.tokens import Issuer
@@ -42,6 +47,7 @@ def test_the_access_log_has_the_fields_of_the_aws_stage(gateway: GatewayProcess,
     ("method", "path", "logged"),
     [
         ("GET", "/nowhere", {"status": 404, "routeKey": None, "authorizerError": None}),
+        ("HEAD", "/nowhere", {"status": 404, "httpMethod": "HEAD"}),
         ("GET", "/orders", {"status": 401, "routeKey": "GET /orders", "authorizerError": "there is no token"}),
         ("GET", "/down", {"status": 503, "routeKey": "ANY /down", "integrationLatency": None}),
     ],
@@ -55,6 +61,20 @@ def test_a_refusal_is_logged_with_its_reason(
     assert {name: line[name] for name in logged} == logged
     assert line["responseLength"] == len(answer.body)
     assert bool(line["integrationErrorMessage"]) == (line["status"] == 503)
+
+
+async def test_an_error_of_the_gateway_itself_is_a_500_that_does_not_say_why(config: dict[str, Any]) -> None:
+    session = aiohttp.ClientSession()
+    await session.close()
+    gateway = Gateway(Config.model_validate(config), session, asyncio.Event())
+
+    async with RawTestServer(gateway.handle) as server, aiohttp.ClientSession() as client:
+        answer = await client.get(server.make_url("/public/x"))
+        document = await answer.json()
+
+    assert (answer.status, document["message"]) == (500, "Internal Server Error")
+    assert document["request_id"] == answer.headers["apigw-requestid"]
+    assert "closed" not in str(document)
 
 
 def test_the_length_of_a_streamed_answer_is_logged(gateway: GatewayProcess, service: Service) -> None:
@@ -106,7 +126,8 @@ def test_what_is_in_flight_is_finished_before_the_process_ends(
         sending.putrequest("POST", "/public/upload")
         sending.putheader("Content-Length", "8")
         sending.endheaders(b"half")
-        assert arrived.wait(5)
+        # Accepted later and answered: so the half is in the gateway's hands.
+        assert (call(gateway.url, "GET", "/nowhere").status, arrived.wait(5)) == (404, True)
         gateway.process.terminate()
         wait_for(lambda: _refuses(gateway), 5, "the gateway takes no new connections")
         release.set()

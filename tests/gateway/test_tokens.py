@@ -29,12 +29,16 @@ class KeyServer:
 
     def __init__(self) -> None:
         self.published: dict[str, rsa.RSAPublicKey] = {}
+        self.algorithm: str | None = None
         self.status = 200
         self.asked = 0
 
     async def serve(self, request: web.Request) -> web.Response:
         self.asked += 1
-        keys = [RSAAlgorithm.to_jwk(key, as_dict=True) | {"kid": key_id} for key_id, key in self.published.items()]
+        of_all = {"use": "sig"} | ({"alg": self.algorithm} if self.algorithm else {})
+        keys = [
+            RSAAlgorithm.to_jwk(key, as_dict=True) | of_all | {"kid": key_id} for key_id, key in self.published.items()
+        ]
         return web.json_response({"keys": keys}, status=self.status)
 
 
@@ -151,19 +155,30 @@ async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) 
     assert await refusal(verifier.verify(token)) == "the token is malformed"
 
 
-async def test_no_algorithm_but_rs256_is_taken(
-    verifier: TokenVerifier, tokens: Issuer, private_key: rsa.RSAPrivateKey
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+async def test_no_algorithm_but_rs256_is_taken_even_if_the_issuer_publishes_it(
+    keys: PublishedKeys, key_server: KeyServer, private_key: rsa.RSAPrivateKey, algorithm: str
+) -> None:
+    key_server.published["k"] = private_key.public_key()
+    key_server.algorithm = algorithm
+    verifier = TokenVerifier(issuer="https://issuer", audience=["client"], keys=keys)
+    claims = {"iss": "https://issuer", "client_id": "client", "exp": time.time() + 60}
+
+    token = jwt.encode(claims, private_key, algorithm=algorithm, headers={"kid": "k"})
+
+    assert await refusal(verifier.verify(token)) == "the token is malformed"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256"])
+async def test_a_token_without_a_signature_by_a_private_key_is_refused(
+    verifier: TokenVerifier, tokens: Issuer, algorithm: str
 ) -> None:
     claims = jwt.decode(tokens.token(), options={"verify_signature": False})
-    header = {"kid": tokens.key_id}
+    secret = "" if algorithm == "none" else "x" * 64
 
-    for token in (
-        jwt.encode(claims, "", algorithm="none", headers=header),
-        jwt.encode(claims, "x" * 64, algorithm="HS256", headers=header),
-        jwt.encode(claims, private_key, algorithm="RS512", headers=header),
-        jwt.encode(claims, private_key, algorithm="PS256", headers=header),
-    ):
-        assert await refusal(verifier.verify(token)) == "the token is malformed"
+    token = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": tokens.key_id})
+
+    assert await refusal(verifier.verify(token)) == "the token is malformed"
 
 
 async def test_a_token_that_does_not_name_its_key_is_refused(
@@ -234,13 +249,13 @@ async def test_an_unknown_key_is_looked_for_again_but_not_more_often_than_each_t
 async def test_an_issuer_that_cannot_be_asked_is_asked_again_after_a_second(
     keys: PublishedKeys, key_server: KeyServer, clock: Clock, private_key: rsa.RSAPrivateKey
 ) -> None:
+    key_server.published["k"] = private_key.public_key()
     key_server.status = 500
     for _ in range(3):
         assert await refusal(keys.find("k")) == "the issuer's keys could not be fetched"
     assert key_server.asked == 1
 
     key_server.status = 200
-    key_server.published["k"] = private_key.public_key()
     clock.now_seconds += 1
     assert (await keys.find("k")).key_id == "k"
 

@@ -68,7 +68,7 @@ class Gateway:
     async def finish(self, deadline_seconds: float) -> None:
         """Waits for the requests in flight.
 
-        aiohttp's own shutdown reads nothing any more from then on: a body that is still coming in would be lost.
+        aiohttp's own shutdown would stop reading first, and a body that is still coming in would be lost.
         """
         try:
             await asyncio.wait_for(self._idle.wait(), deadline_seconds)
@@ -105,6 +105,7 @@ class Gateway:
         exchange.route_key = endpoint.key
         if not endpoint.route.public:
             await self._authorize(request, endpoint, exchange)
+        # AWS does not say which comes first. After the authorizer, strangers cannot use up the calls of a route.
         if wait_seconds := endpoint.bucket.take():
             raise Problem(429, "the route is called too often", {"Retry-After": str(max(1, math.ceil(wait_seconds)))})
         body = await _read_body(request)

@@ -87,7 +87,7 @@ class Listen(Model):
 
     host: str = Field(default="127.0.0.1", alias="HOST")
     port: int = Field(alias="PORT", ge=1, le=65535)
-    shutdown_seconds: float = Field(default=TIMEOUT_MAX_SECONDS, alias="SHUTDOWN_SECONDS", gt=0)
+    shutdown_seconds: float = Field(default=20, alias="SHUTDOWN_SECONDS", gt=0)
 
 
 def load(path: Path) -> Config:

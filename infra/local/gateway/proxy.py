@@ -37,9 +37,8 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# What is made here anew, or is true of the client's connection only.
-NOT_FROM_THE_CLIENT = HOP_BY_HOP | {"host", "content-length", "expect", "forwarded", "x-request-id", REQUEST_ID_HEADER}
-NOT_FROM_THE_SERVICE = HOP_BY_HOP | {REQUEST_ID_HEADER}
+# True of the client's connection only, or not for a client to say.
+NOT_FROM_THE_CLIENT = HOP_BY_HOP | {"host", "content-length", "expect", REQUEST_ID_HEADER}
 
 _HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]+")
 
@@ -90,7 +89,7 @@ class Proxy:
     async def _hand_through(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, exchange: Exchange
     ) -> web.StreamResponse:
-        headers = CIMultiDict(_end_to_end(answer.headers, NOT_FROM_THE_SERVICE))
+        headers = CIMultiDict(_end_to_end(answer.headers, HOP_BY_HOP))
         headers[REQUEST_ID_HEADER] = exchange.request_id
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if self.stopping.is_set():
@@ -106,9 +105,10 @@ class Proxy:
 
 
 def _unavailable(exchange: Exchange, error: Exception, detail: str) -> NoReturn:
-    """An HTTP API says 503 of a service that cannot be reached and of one that is too slow; it has no 502 or 504.
+    """503 for both: so an HTTP API answers when a private integration is too slow, where a REST API says 504.
 
-    The text of the error stays out of the log: it may quote the URL, and with it the query.
+    Seen in https://github.com/cortexlabs/cortex/issues/1225; the documentation does not say. The text of the error
+    stays out of the log: it may quote the URL, and with it the query.
     """
     exchange.integration_error = f"{detail} ({type(error).__name__})"
     raise Problem(503, detail) from error
