@@ -50,7 +50,8 @@ unit: .venv/.synced ## the quick tests, under a minute
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
 	@$(PYTHON) -m ruff check $(CHECKED)
-	@$(PYTHON) -m mypy $(CHECKED)
+	@$(PYTHON) -m mypy infra stacks tests tools conftest.py
+	@for service in services/*/; do $(PYTHON) -m mypy $$service || exit 1; done  # each has a folder `tests`
 	@$(PYTHON) -m infra.catalogue
 
 format: .venv/.synced ## formats the code
@@ -63,4 +64,4 @@ generate: .venv/.synced ## writes what follows from code: the schema of service.
 	  $(PYTHON) -m $$service openapi > services/$$service/openapi.json || exit 1; done
 
 bench: setup ## measures the running system; prints a table, saves bench.json
-	@$(ENVIRONMENT) && $(PYTHON) tools/bench.py
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench

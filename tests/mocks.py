@@ -6,9 +6,12 @@ runs to its end, then the test looks at what was recorded. A type that no answer
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
@@ -81,13 +84,33 @@ def _plain(value: Any) -> Any:
 def record(program: Callable[[], None], stack: str = "local") -> Recording:
     """Runs the program to its end, every output resolved."""
     recording = Recording()
-    asyncio.set_event_loop(asyncio.new_event_loop())  # Pulumi takes the current one; a test before may have closed it
-    set_mocks(recording, project="shop", stack=stack, preview=False)
 
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
-        program()
+        with _closing_event_loops() as new_event_loop:
+            loop = new_event_loop()
+            asyncio.set_event_loop(loop)
+            set_mocks(recording, project="shop", stack=stack, preview=False)
+            finished = pulumi.runtime.test(program)  # type: ignore[no-untyped-call]
+            finished()
+            loop.run_until_complete(loop.shutdown_default_executor())
 
-    run()
+    with ThreadPoolExecutor(1) as apart:  # from the event loops of other tests
+        apart.submit(run).result()
     assert recording.resources, "the program registered nothing"
     return recording
+
+
+@contextmanager
+def _closing_event_loops() -> Iterator[Callable[[], asyncio.AbstractEventLoop]]:
+    """Closes every event loop that was made meanwhile: Pulumi makes one in each of its threads and leaves it."""
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    with patch("asyncio.new_event_loop", remembered):
+        yield remembered
+    for loop in made:
+        loop.close()

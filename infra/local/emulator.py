@@ -7,6 +7,7 @@ ends in order; this program also saves it each second, so that `kill -9` loses a
 import asyncio
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ class Snapshots:
                 self._saved[name] = seen
 
 
+def mend() -> None:
+    """Cognito makes one identity for one address; MiniStack, with two calls at once, may make two."""
+    from ministack.services import cognito
+
+    unguarded, lock = cognito._admin_create_user, threading.Lock()
+
+    def one_at_a_time(*arguments: Any, **options: Any) -> Any:
+        with lock:
+            return unguarded(*arguments, **options)
+
+    cognito._admin_create_user = one_at_a_time
+
+
 async def serve(port: int, state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ.update(environment(port, state))
@@ -58,6 +72,7 @@ async def serve(port: int, state: Path) -> None:
     from hypercorn.config import Config
     from ministack.app import app
 
+    mend()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

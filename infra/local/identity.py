@@ -117,7 +117,8 @@ class _AppClientProvider(EmulatedProvider):
             AllowedOAuthFlows=["code"],
             AllowedOAuthFlowsUserPoolClient=True,
             AllowedOAuthScopes=["openid", *inputs["scopes"]],
-            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            # ADMIN: the users service, and nobody without its permissions, proves a password when it resumes a sign-up.
+            ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
             AccessTokenValidity=ACCESS_TOKEN_MINUTES,
             TokenValidityUnits={"AccessToken": "minutes"},
             PreventUserExistenceErrors="ENABLED",

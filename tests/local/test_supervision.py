@@ -49,7 +49,7 @@ def process(supervisord: Supervisord, folder: Path, code: str = SERVER, name: st
         "port": port,
         "supervisor": str(supervisord.directory),
         "version": "1",
-        "ready_path": "/",
+        "ready": "/",
         "stop_signal": "TERM",
     }
 

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,17 +111,6 @@ def test_a_half_made_installation_is_not_taken_even_when_it_is_on_path(
     assert names(directory / "bin") == {"pulumi", "pulumi-language-python", ".version"}
 
 
-def test_what_a_killed_run_left_is_removed_and_never_used(host: ReleaseHost, directory: Path) -> None:
-    killed = directory / ".new-killed"
-    write_cli(killed / "bin", "3.1.0")
-    host.publish()
-
-    install(directory, releases_url=host.url, build=never_build)
-
-    assert names(directory) == {"bin", ".lock"}
-    assert installer.cli_version(directory / "bin" / "pulumi") == VERSION
-
-
 def test_of_two_runs_at_once_one_installs_and_the_other_waits(
     host: ReleaseHost, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,27 +193,52 @@ def test_a_directory_that_cannot_be_made_is_an_error_without_traceback(path: Pat
     assert line.startswith("pulumi: error: [Errno 20] Not a directory")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_build_stops_go_and_leaves_nothing(
-    path: Path, tmp_path: Path, directory: Path, no_network: dict[str, str], number: signal.Signals
-) -> None:
-    started = tmp_path / "started"
+@contextmanager
+def hanging_build(
+    path: Path, directory: Path, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The command in the middle of a build that does not end, and the process id of its Go."""
+    started = path / "started"
     hang = f"echo $$ > {started}.new; /bin/mv {started}.new {started}; exec /bin/sleep 60"
     write_program(path, "go", f'[ "$1" = env ] && echo go1.26.0 || {{ {hang}; }}')
-
     with subprocess.Popen(
         [sys.executable, SCRIPT, str(directory)],
-        env={"PATH": str(path)} | no_network,
+        env={"PATH": str(path)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         wait_until(started.exists)
+        yield process, int(started.read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_build_stops_go_and_leaves_nothing(
+    path: Path, directory: Path, no_network: dict[str, str], number: signal.Signals
+) -> None:
+    with hanging_build(path, directory, no_network) as (process, go):
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
 
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "pulumi: interrupted; nothing was installed"
+    assert "Traceback" not in err
     assert names(directory) == {".lock"}
     with pytest.raises(ProcessLookupError):
-        os.kill(int(started.read_text()), 0)
+        os.kill(go, 0)
+
+
+def test_what_a_killed_run_leaves_is_never_used_and_goes_with_the_next_run(
+    host: ReleaseHost, path: Path, directory: Path, no_network: dict[str, str]
+) -> None:
+    with hanging_build(path, directory, no_network) as (process, go):
+        process.kill()
+        process.communicate(timeout=10)
+        os.kill(go, signal.SIGKILL)
+    assert "bin" not in names(directory)
+    assert len(names(directory)) == 2
+    host.publish()
+
+    install(directory, releases_url=host.url, build=never_build)
+
+    assert names(directory) == {"bin", ".lock"}

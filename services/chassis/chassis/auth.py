@@ -1,0 +1,189 @@
+"""Tokens, checked a second time: the gateway is the first line of defence, this is the second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jwt
+import structlog
+from fastapi import Request, Security
+from fastapi.openapi.models import OAuth2 as OAuth2Model
+from fastapi.openapi.models import OAuthFlows
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from chassis.problems import Problem
+
+LEEWAY_SECONDS = 10
+"""How far the clocks of the issuer and of this machine may be apart."""
+REFETCH_SECONDS = 10
+"""A key that is not known is asked for at most this often, so that invented key ids cost the issuer nothing."""
+FRESH_SECONDS = 300
+"""Keys are asked for again after this time, so that a withdrawn key stops working."""
+FETCH_TIMEOUT_SECONDS = 3
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who calls: the subject of a verified token, the client it was given to, and what it may do."""
+
+    subject: str
+    client_id: str | None
+    scopes: frozenset[str]
+
+
+class Verifier(Protocol):
+    """What `create_app` needs to tell a good token from a bad one."""
+
+    async def verify(self, token: str) -> Principal:
+        """The caller of a good token. Raises Problem 401 for a bad one, 503 when that cannot be told now."""
+
+
+class TokenVerifier:
+    """Verifies the access tokens of one issuer: signature, issuer, time, audience and use.
+
+    audience: the client ids whose tokens are accepted, looked for in `aud` and `client_id` (Cognito's access tokens
+    have no `aud`). Nothing is fetched before the first token comes. clock: seconds that only grow, for the age of keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: Collection[str],
+        jwks_url: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = frozenset(audience)
+        self._keys = _KeySet(jwks_url, clock)
+
+    async def verify(self, token: str) -> Principal:
+        """The caller of a good token. Raises Problem 401 for a bad one, 503 when its key is out of reach."""
+        try:
+            claims = await self._claims(token)
+            self._check(claims)
+            return Principal(
+                subject=claims["sub"],
+                client_id=claims.get("client_id"),
+                scopes=frozenset(claims.get("scope", "").split()),
+            )
+        except jwt.ExpiredSignatureError:
+            raise _unauthorized("The token has expired.") from None
+        except jwt.PyJWTError as error:
+            log.info("token_refused", reason=type(error).__name__)
+            raise _unauthorized("The token is not valid here.") from None
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        # The header is the caller's word: the algorithm is ours to choose, and a key is only looked up.
+        key = await self._keys.get(str(header.get("kid")))
+        return jwt.decode(
+            token,
+            key,
+            algorithms=["RS256"],
+            issuer=self._issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": False},
+        )
+
+    def _check(self, claims: dict[str, Any]) -> None:
+        audience = claims.get("aud", [])
+        named = {audience} if isinstance(audience, str) else set(audience)
+        if self._audience.isdisjoint(named | {claims.get("client_id")}):
+            raise jwt.InvalidAudienceError("for another client")
+        if claims.get("token_use", "access") != "access":
+            raise jwt.InvalidTokenError("not an access token")
+        for name in ("client_id", "scope"):
+            if not isinstance(claims.get(name, ""), str):
+                raise jwt.InvalidTokenError(f"{name} is not a string")
+
+
+class _KeySet:
+    """The issuer's published keys. One fetch at a time; what was fetched once outlives an outage of the issuer."""
+
+    def __init__(self, url: str, clock: Callable[[], float]) -> None:
+        # urllib in a thread, a few times an hour: no HTTP client has to be loaded for it.
+        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_SECONDS)
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._clock = clock
+        self._asked_at = float("-inf")
+        self._reachable = False
+        self._lock = asyncio.Lock()
+
+    async def get(self, key_id: str) -> jwt.PyJWK:
+        """The key of this id. Raises jwt.InvalidTokenError for an unknown one, Problem 503 without an answer."""
+        if self._wanted(key_id):
+            async with self._lock:
+                if self._wanted(key_id):
+                    await self._fetch()
+        if key_id in self._keys:
+            return self._keys[key_id]
+        if self._reachable:
+            raise jwt.InvalidTokenError("unknown key id")
+        raise Problem(
+            503,
+            "Service Unavailable",
+            "Tokens cannot be checked: the keys of their issuer are out of reach.",
+            headers={"Retry-After": str(REFETCH_SECONDS)},
+        )
+
+    def _wanted(self, key_id: str) -> bool:
+        age_seconds = self._clock() - self._asked_at
+        return age_seconds >= (FRESH_SECONDS if key_id in self._keys and self._reachable else REFETCH_SECONDS)
+
+    async def _fetch(self) -> None:
+        try:
+            keys = await asyncio.to_thread(self._client.get_signing_keys)
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            self._reachable = False
+            log.warning("issuer_keys_out_of_reach", reason=str(error))
+        else:
+            self._reachable = True
+            self._keys = {key.key_id: key for key in keys if key.key_id}
+        finally:
+            self._asked_at = self._clock()
+
+
+class _Bearer(SecurityBase):
+    """The dependency behind `caller`; as a SecurityBase it shows in the OpenAPI document."""
+
+    scheme_name = "oauth2"
+    # No flow: where tokens are had differs between environments, and the document is the same in all of them.
+    model = OAuth2Model(flows=OAuthFlows(), description="An access token of the environment's user pool.")
+
+    async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Problem(401, "Unauthorized", "A bearer token is needed.", headers={"WWW-Authenticate": "Bearer"})
+        verifier: Verifier = request.app.state.verifier
+        principal = await verifier.verify(token.strip())
+        missing = [scope for scope in required.scopes if scope not in principal.scopes]
+        if missing:
+            wanted = " ".join(required.scopes)
+            challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+            detail = f"The token lacks {' '.join(missing)}."
+            raise Problem(403, "Forbidden", detail, headers={"WWW-Authenticate": challenge})
+        return principal
+
+
+_bearer = _Bearer()
+
+
+def caller(*scopes: str) -> Any:
+    """The caller, who must hold all of the scopes: `principal: Annotated[Principal, caller("orders/write")]`.
+
+    Answers 401 without a good token and 403 without one of the scopes.
+    """
+    return Security(_bearer, scopes=scopes)
+
+
+def _unauthorized(detail: str) -> Problem:
+    challenge = 'Bearer error="invalid_token"'
+    return Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": challenge})

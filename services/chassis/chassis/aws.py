@@ -1,0 +1,73 @@
+"""Clients of AWS: made inside a running event loop, with a time-out and bounded retries on every call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, ClientCreatorContext, get_session
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sns import SNSClient
+    from types_aiobotocore_sqs import SQSClient
+
+AWS_ERRORS = (BotoCoreError, ClientError, OSError)
+"""What a call may raise when AWS cannot be reached or refuses."""
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 5
+ATTEMPTS = 3
+CONNECTIONS = 20
+RDS_TOKEN_SECONDS = 900
+"""How long RDS accepts a token: its own limit. An open connection outlives it."""
+
+
+@cache
+def session() -> AioSession:
+    """One in a process: each would load botocore's data again (8 MB) and fetch its own credentials."""
+    return get_session()
+
+
+def sns() -> ClientCreatorContext[SNSClient]:
+    """Use as `async with sns() as client`."""
+    return session().create_client("sns", config=_config())
+
+
+def sqs(poll_seconds: int) -> ClientCreatorContext[SQSClient]:
+    """Use as `async with sqs(...) as client`. `poll_seconds`: how long a receive may wait for a message."""
+    return session().create_client("sqs", config=_config(poll_seconds))
+
+
+def rds_tokens(host: str, port: int, role: str) -> Callable[[], Awaitable[str]]:
+    """Makes the passwords of IAM authentication: signed here with the process's credentials, nothing is asked of RDS.
+
+    botocore's own generate_db_auth_token would load the model of the whole RDS API for it.
+    """
+
+    async def token() -> str:
+        region = session().get_config_variable("region")
+        credentials = await session().get_credentials()
+        if region is None:
+            raise NoRegionError
+        if credentials is None:
+            raise NoCredentialsError
+        request = AWSRequest(method="GET", url=f"https://{host}:{port}/", params={"Action": "connect", "DBUser": role})
+        frozen = await credentials.get_frozen_credentials()
+        SigV4QueryAuth(frozen, "rds-db", region, expires=RDS_TOKEN_SECONDS).add_auth(request)
+        return str(request.prepare().url).removeprefix("https://")
+
+    return token
+
+
+def _config(poll_seconds: int = 0) -> AioConfig:
+    return AioConfig(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS + poll_seconds,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        max_pool_connections=CONNECTIONS,
+    )

@@ -1,0 +1,236 @@
+"""The transactional outbox: an event is stored with the change it tells of, and published after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Row
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import aws
+from chassis.aws import AWS_ERRORS
+from chassis.database import DATABASE_ERRORS, Database, signal_after_commit
+from chassis.messages import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Event
+from chassis.pacing import Heartbeat, growing, jittered, pause
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sns import SNSClient
+    from types_aiobotocore_sns.type_defs import MessageAttributeValueTypeDef, PublishBatchRequestEntryTypeDef
+
+    _Row = Row[int, str, str, str | None]
+
+MAX_BATCH_BYTES = 256 * 1024
+"""What SNS takes in one call, all messages and attributes together."""
+ATTRIBUTES_BYTES = 1024
+"""More than the attributes of one event can take."""
+MAX_BODY_BYTES = MAX_BATCH_BYTES - ATTRIBUTES_BYTES
+BATCH_ENTRIES = 10
+CLAIMED_AT_ONCE = 100
+
+POLL_SECONDS = 1.0
+BACKOFF_SECONDS = 0.2
+BACKOFF_MOST_SECONDS = 10.0
+REFUSED_MOST_SECONDS = 300
+MEASURE_SECONDS = 5.0
+STUCK_SECONDS = 120.0
+"""More than one round can take when every call of it runs into its time-out."""
+
+log = structlog.get_logger(__name__)
+PUBLISHED = Counter("outbox_published_total", "Events taken by the topic")
+OLDEST_AGE = Gauge("outbox_oldest_age_seconds", "Age of the oldest event that is not published yet; 0 without one")
+
+table = sa.Table(
+    "outbox",
+    sa.MetaData(),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("aggregate_id", sa.Text, nullable=False),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.Text),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", sa.DateTime(timezone=True)),
+    sa.Index("outbox_aggregate", "aggregate_id", "position"),
+)
+
+_earlier = table.alias("earlier")
+_CLAIM = (
+    sa.select(table.c.position, table.c.event_type, table.c.body, table.c.traceparent)
+    .where(
+        sa.or_(table.c.retry_at.is_(None), table.c.retry_at <= sa.func.now()),
+        ~sa.exists().where(_earlier.c.aggregate_id == table.c.aggregate_id, _earlier.c.position < table.c.position),
+    )
+    .order_by(table.c.position)
+    .limit(CLAIMED_AT_ONCE)
+    .with_for_update(of=table, skip_locked=True)
+)
+_these = table.c.position == sa.any_(sa.bindparam("positions", type_=ARRAY(sa.BigInteger)))
+_DELETE = table.delete().where(_these)
+_POSTPONE = (
+    table.update()
+    .where(_these)
+    .values(
+        refusals=table.c.refusals + 1,
+        retry_at=sa.func.now()
+        + sa.func.least(sa.func.power(2, table.c.refusals), REFUSED_MOST_SECONDS) * sa.text("interval '1 second'"),
+    )
+)
+_OLDEST_AGE = sa.select(sa.extract("epoch", sa.func.now() - table.c.created_at)).order_by(table.c.position).limit(1)
+_INSERT = table.insert()
+_propagator = TraceContextTextMapPropagator()
+
+
+class EventTooLarge(ValueError):
+    """The event's JSON is larger than MAX_BODY_BYTES."""
+
+
+async def publish(tx: AsyncConnection, event: Event) -> None:
+    """Stores the event in the caller's transaction: it is published if and only if tx commits.
+
+    Events of one aggregate are published in the order of these calls, so call it with the aggregate locked.
+    """
+    body = event.wire()
+    if len(body) > MAX_BODY_BYTES:
+        raise EventTooLarge(f"event {event.id} ({event.type}) is larger than {MAX_BODY_BYTES} bytes")
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    await tx.execute(
+        _INSERT,
+        {
+            "aggregate_id": event.aggregate_id,
+            "event_type": event.type,
+            "body": body,
+            "traceparent": carrier.get(TRACEPARENT_ATTRIBUTE),
+        },
+    )
+    signal_after_commit(tx)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What became of one batch; all of it is still to do when there is an error."""
+
+    published: list[int] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    error: Exception | None = None
+
+
+class Relay:
+    """Publishes what the outbox holds: at least once, each aggregate's events in order. Any number may run at once.
+
+    A relay claims, under row locks, the oldest event of each aggregate; others skip what is locked. So an aggregate
+    has one event under way at most, no two relays publish one row, and a relay that is killed loses its locks and
+    nothing else: its rows are published again.
+    """
+
+    name = "relay"
+
+    def __init__(self, database: Database, topic_arn: str) -> None:
+        self._database = database
+        self._topic_arn = topic_arn
+        self._heartbeat = Heartbeat(STUCK_SECONDS)
+        self._measured = -MEASURE_SECONDS
+
+    def healthy(self) -> bool:
+        return self._heartbeat.alive()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        async with aws.sns() as client:
+            failures = 0
+            while not stopping.is_set():
+                self._heartbeat.beat()
+                self._database.signalled.clear()
+                try:
+                    await self._measure()
+                    claimed = await self._round(client)
+                except (*AWS_ERRORS, *DATABASE_ERRORS) as error:
+                    failures += 1
+                    seconds = growing(failures, first_seconds=BACKOFF_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
+                    log.warning("publishing_failed", reason=type(error).__name__, detail=str(error), failures=failures)
+                    await pause(stopping, jittered(seconds))
+                else:
+                    failures = 0
+                    if not claimed:
+                        await self._wait(stopping)
+
+    async def _round(self, client: SNSClient) -> int:
+        """Publishes one claim of rows; how many it held. Raises the first failed call, after keeping what succeeded."""
+        async with self._database.transaction() as tx:
+            rows = (await tx.execute(_CLAIM)).all()
+            if not rows:
+                return 0
+            outcomes = await asyncio.gather(*(self._publish(client, batch) for batch in _batches(rows)))
+            published = [position for outcome in outcomes for position in outcome.published]
+            refused = [position for outcome in outcomes for position in outcome.refused]
+            await tx.execute(_DELETE, {"positions": published})
+            if refused:
+                await tx.execute(_POSTPONE, {"positions": refused})
+        PUBLISHED.inc(len(published))
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+        return len(rows)
+
+    async def _publish(self, client: SNSClient, batch: Sequence[_Row]) -> _Outcome:
+        try:
+            answer = await client.publish_batch(
+                TopicArn=self._topic_arn, PublishBatchRequestEntries=[_entry(row) for row in batch]
+            )
+        except AWS_ERRORS as error:
+            return _Outcome(error=error)
+        for failure in answer.get("Failed", []):
+            log.error("event_refused", position=failure["Id"], code=failure["Code"])
+        return _Outcome(
+            published=[int(success["Id"]) for success in answer.get("Successful", [])],
+            refused=[int(failure["Id"]) for failure in answer.get("Failed", [])],
+        )
+
+    async def _wait(self, stopping: asyncio.Event) -> None:
+        """Until this process commits an event, or it is time to look for those of others."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (stopping, self._database.signalled)]
+        try:
+            await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _measure(self) -> None:
+        if time.monotonic() - self._measured < MEASURE_SECONDS:
+            return
+        async with self._database.connection() as connection:
+            age = await connection.scalar(_OLDEST_AGE)
+        OLDEST_AGE.set(0 if age is None else float(age))
+        self._measured = time.monotonic()
+
+
+def _batches(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """In order, as SNS takes them: ten at most, and not above its size all together."""
+    batch: list[_Row] = []
+    room = MAX_BATCH_BYTES
+    for row in rows:
+        size = len(row.body) + ATTRIBUTES_BYTES
+        if batch and (len(batch) == BATCH_ENTRIES or size > room):
+            yield batch
+            batch, room = [], MAX_BATCH_BYTES
+        batch.append(row)
+        room -= size
+    if batch:
+        yield batch
+
+
+def _entry(row: _Row) -> PublishBatchRequestEntryTypeDef:
+    attributes: dict[str, MessageAttributeValueTypeDef] = {
+        EVENT_TYPE_ATTRIBUTE: {"DataType": "String", "StringValue": row.event_type}
+    }
+    if row.traceparent is not None:
+        attributes[TRACEPARENT_ATTRIBUTE] = {"DataType": "String", "StringValue": row.traceparent}
+    return {"Id": str(row.position), "Message": row.body, "MessageAttributes": attributes}

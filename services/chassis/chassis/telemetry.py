@@ -1,0 +1,30 @@
+"""Traces: spans are always made, so that logs carry their ids; they are exported when there is somewhere to."""
+
+from __future__ import annotations
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from chassis.settings import Settings
+
+
+def configure(settings: Settings) -> TracerProvider:
+    """Makes the process's tracer provider the global one. `shutdown()` of it sends what is not sent yet."""
+    provider = TracerProvider(
+        resource=Resource.create(
+            {
+                "service.name": settings.service_name,
+                "service.version": settings.service_version,
+                "deployment.environment.name": settings.environment,
+            }
+        )
+    )
+    if settings.otel_exporter_otlp_endpoint is not None:
+        # Imported here: most laptops export nothing, and the exporter brings requests and protobuf.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider

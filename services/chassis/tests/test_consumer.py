@@ -1,0 +1,243 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from chassis import consumer as module
+from chassis import inbox
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.messages import Event
+from chassis.outbox import Relay, publish
+from chassis.queue import Queue as ChassisQueue
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import REGISTRY
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
+
+from services.chassis.tests.flaky import Fault, flaky
+from services.chassis.tests.messaging import consumer, count, effects, event, opened, running, texts, write_down
+from services.chassis.tests.queues import is_empty, send
+from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
+
+
+@pytest.fixture(autouse=True)
+def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LAST_POLL_SECONDS", 0.02)
+
+
+@pytest.fixture
+async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
+    async with opened(fresh_database) as database:
+        yield database
+
+
+@pytest.fixture
+def queue(make_topic: Callable[..., str], make_queue: Callable[..., Queue]) -> Queue:
+    return make_queue(make_topic(), ["thing.done"], visibility_seconds=60)
+
+
+async def test_a_message_has_its_effect_and_is_gone(database: Database, queue: Queue) -> None:
+    send(queue, event("thing-1", 7))
+    async with running(consumer(database, queue, write_down)):
+        await eventually(lambda: is_empty(queue))
+    assert await texts(database) == ["thing-1 7"]
+    assert await count(database, inbox.table) == 1
+
+
+async def test_a_duplicate_has_no_effect_and_is_gone(database: Database, queue: Queue) -> None:
+    once = event()
+    send(queue, once, once, once)
+    before = _handled("duplicate")
+    async with running(consumer(database, queue, write_down)):
+        await eventually(lambda: is_empty(queue))
+    assert await texts(database) == ["thing-1 1"]
+    assert _handled("duplicate") - before == 2
+
+
+async def test_copies_received_by_two_consumers_have_one_effect(
+    fresh_database: FreshDatabase, database: Database, queue: Queue
+) -> None:
+    events = [event(f"thing-{n}") for n in range(15)]
+    send(queue, *events, *reversed(events))
+    async with (
+        opened(fresh_database) as other,
+        running(consumer(database, queue, write_down), consumer(other, queue, write_down)),
+    ):
+        await eventually(lambda: is_empty(queue))
+    assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(15))
+
+
+async def test_a_failed_handler_leaves_nothing_and_its_message_comes_back(database: Database, queue: Queue) -> None:
+    left: list[tuple[int, int]] = []
+
+    async def fail_once(tx: AsyncConnection, event: Event) -> None:
+        left.append((await count(database, effects), await count(database, inbox.table)))
+        await write_down(tx, event)
+        if len(left) == 1:
+            raise LookupError
+
+    send(queue, event())
+    async with running(consumer(database, queue, fail_once)):
+        await eventually(lambda: is_empty(queue))
+    assert left == [(0, 0), (0, 0)]
+    assert await texts(database) == ["thing-1 1"]
+
+
+async def test_poison_is_set_aside_after_three_deliveries_and_the_others_pass(database: Database, queue: Queue) -> None:
+    poison = event("poison")
+    tries: Counter[str] = Counter()
+
+    async def choke_on_poison(tx: AsyncConnection, event: Event) -> None:
+        tries[event.aggregate_id] += 1
+        await write_down(tx, event)
+        if event.aggregate_id == "poison":
+            raise LookupError
+
+    send(queue, poison, *(event(f"thing-{n}") for n in range(12)))
+    async with running(consumer(database, queue, choke_on_poison)):
+        dead = await asyncio.to_thread(queue.receive_dead)
+        await eventually(lambda: is_empty(queue))
+    assert Event.model_validate_json(dead["Body"]) == poison
+    assert tries == {"poison": 3} | {f"thing-{n}": 1 for n in range(12)}
+    assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(12))
+
+
+@pytest.mark.parametrize("body", ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()])
+async def test_what_no_handler_can_read_is_set_aside_and_logged_once_without_its_body(
+    database: Database, queue: Queue, body: str
+) -> None:
+    sent = queue.client.send_message(QueueUrl=queue.url, MessageBody=body)
+    before = _handled("unreadable", "unknown")
+    with capture_logs() as logs:
+        async with running(consumer(database, queue, write_down)):
+            dead = await asyncio.to_thread(queue.receive_dead)
+    assert dead["Body"] == body
+    assert [(line["event"], line["message_id"]) for line in logs] == [("message_unreadable", sent["MessageId"])]
+    assert "a secret" not in str(logs)
+    assert _handled("unreadable", "unknown") - before == 3
+
+
+async def test_data_that_a_handler_cannot_read_is_logged_without_its_values(database: Database, queue: Queue) -> None:
+    async def read(_tx: AsyncConnection, event: Event) -> None:
+        TypeAdapter(dict[str, int]).validate_python(event.data)
+
+    unreadable = event(total="a secret")
+    send(queue, unreadable)
+    with capture_logs() as logs:
+        async with running(consumer(database, queue, read)):
+            await asyncio.to_thread(queue.receive_dead)
+    assert [(line["event"], line["deliveries"], line["invalid"]) for line in logs] == [
+        ("message_failed", deliveries, [("total",)]) for deliveries in (1, 2, 3)
+    ]
+    assert "a secret" not in str(logs)
+
+
+async def test_a_failed_message_comes_back_later_each_time(
+    database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    async def hide_no_longer(self: ChassisQueue, messages: Any, seconds: int) -> None:
+        asked.extend([seconds] * len(messages))
+        await original(self, messages, 0)
+
+    async def fail(_tx: AsyncConnection, _event: Event) -> None:
+        raise LookupError
+
+    original = ChassisQueue.hide
+    monkeypatch.setattr(ChassisQueue, "hide", hide_no_longer)
+    send(queue, event())
+    async with running(Consumer(database, queue.url, {"thing.done": fail}, 60)):
+        await asyncio.to_thread(queue.receive_dead)
+    assert asked == [2, 4, 8]
+
+
+async def test_a_handler_that_hangs_is_given_up(
+    database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HANDLER_SECONDS", 0.1)
+    tries: list[str] = []
+
+    async def hang_once(tx: AsyncConnection, event: Event) -> None:
+        tries.append(event.aggregate_id)
+        if len(tries) == 1:
+            await asyncio.Event().wait()
+        await write_down(tx, event)
+
+    send(queue, event())
+    async with running(consumer(database, queue, hang_once)):
+        await eventually(lambda: is_empty(queue))
+    assert (len(tries), await texts(database)) == (2, ["thing-1 1"])
+
+
+async def test_a_database_that_is_down_uses_up_no_deliveries(
+    postgres: Postgres, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.02)
+    name = sa.make_url(database.url).database
+    postgres.run(
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
+    )
+    send(queue, *(event(f"thing-{n}") for n in range(5)))
+    with capture_logs() as logs:
+        async with running(consumer(database, queue, write_down)):
+            await eventually(lambda: _true(sum(line["event"] == "receiving_failed" for line in logs) >= 5))
+            postgres.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            await eventually(lambda: is_empty(queue))
+    assert sorted(await texts(database)) == [f"thing-{n} 1" for n in range(5)]
+
+
+async def test_a_consumer_outlives_a_queue_that_fails(
+    database: Database, queue: Queue, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.aws.ATTEMPTS", 1)
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.02)
+    pattern: list[Fault] = ["unavailable", "unavailable", "none", "answer lost"]
+    faults = iter(pattern * 2)
+    send(queue, *(event(f"thing-{n}") for n in range(5)))
+    async with flaky(emulator.url, lambda: next(faults, "none")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", url)
+        async with running(consumer(database, queue, write_down, visibility_seconds=1)):
+            await eventually(lambda: is_empty(queue))
+    assert sorted(await texts(database)) == [f"thing-{n} 1" for n in range(5)]
+
+
+async def test_the_trace_of_the_publisher_reaches_the_handler(
+    database: Database,
+    make_topic: Callable[..., str],
+    make_queue: Callable[..., Queue],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracer = TracerProvider().get_tracer("test")
+    monkeypatch.setattr(module, "tracer", tracer)
+    topic = make_topic()
+    queue = make_queue(topic, ["thing.done"])
+    seen: list[Any] = []
+
+    async def look(_tx: AsyncConnection, _event: Event) -> None:
+        seen.append(trace.get_current_span())
+
+    with tracer.start_as_current_span("place") as placing:
+        async with database.transaction() as tx:
+            await publish(tx, event())
+    async with running(Relay(database, topic), consumer(database, queue, look)):
+        await eventually(lambda: _true(len(seen) == 1))
+        await eventually(lambda: is_empty(queue))
+    (span,) = seen
+    assert span.get_span_context().trace_id == placing.get_span_context().trace_id
+    assert span.parent.span_id == placing.get_span_context().span_id
+    assert (span.name, span.kind) == ("process thing.done", trace.SpanKind.CONSUMER)
+
+
+def _handled(outcome: str, type: str = "thing.done") -> float:  # noqa: A002
+    return REGISTRY.get_sample_value("messages_handled_total", {"type": type, "outcome": outcome}) or 0
+
+
+async def _true(value: bool) -> bool:
+    return value

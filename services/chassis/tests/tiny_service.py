@@ -1,0 +1,72 @@
+"""A service of almost nothing, run as a process of its own: `python -m services.chassis.tests.tiny_service`."""
+
+import asyncio
+from typing import Annotated
+
+from chassis.auth import Principal, caller
+from chassis.main import run
+from chassis.service import Service
+from chassis.settings import Settings
+from fastapi import APIRouter, Request
+
+router = APIRouter()
+
+
+class TinySettings(Settings):
+    stubborn: bool = False
+
+
+class Worker:
+    """Says in the log when it has finished; a stubborn one does not."""
+
+    name = "worker"
+
+    def __init__(self, *, stubborn: bool) -> None:
+        self._stubborn = stubborn
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        if self._stubborn:
+            await asyncio.sleep(60)
+        print('{"event": "worker_finished"}', flush=True)
+
+    def healthy(self) -> bool:
+        return True
+
+
+@router.get("/slow")
+async def slow() -> str:
+    """Says in the log that it has begun, and takes its time."""
+    print('{"event": "slow_began"}', flush=True)
+    await asyncio.sleep(0.5)
+    return "done"
+
+
+@router.get("/stuck")
+async def stuck() -> None:
+    print('{"event": "stuck_began"}', flush=True)
+    await asyncio.sleep(60)
+
+
+@router.post("/size")
+async def size(request: Request) -> int:
+    return len(await request.body())
+
+
+@router.get("/me")
+async def me(principal: Annotated[Principal, caller("tiny/read")]) -> str:
+    return principal.subject
+
+
+def service(settings: TinySettings) -> Service:
+    return Service(
+        settings=settings,
+        title="Tiny",
+        summary="A test's.",
+        routers=[router],
+        workers=[Worker(stubborn=settings.stubborn)],
+    )
+
+
+if __name__ == "__main__":
+    run(service, TinySettings)

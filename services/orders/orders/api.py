@@ -1,0 +1,183 @@
+"""The HTTP interface: reads requests, calls use cases, writes answers. Only this layer knows status codes."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from chassis.auth import Principal, caller
+from chassis.database import Database
+from chassis.models import RequestModel
+from chassis.money import Money
+from chassis.pages import DEFAULT_LIMIT, Cursor, CursorText, Limit, Page
+from chassis.problems import Problem, problem_responses
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from orders import handlers
+from orders.domain import MAX_LINES, Line, NotCancellable, Order, OrderRefused, Status
+
+ERRORS: Mapping[type[Exception], tuple[int, str]] = {
+    OrderRefused: (422, "Order refused"),
+    NotCancellable: (409, "Order cannot be cancelled"),
+    handlers.OrderNotFound: (404, "No such order"),
+    handlers.KeyReused: (422, "Idempotency-Key used before"),
+    handlers.ChangedMeanwhile: (409, "Order changed meanwhile"),
+}
+
+Reader = Annotated[Principal, caller("orders/read")]
+Writer = Annotated[Principal, caller("orders/write")]
+OrderId = Annotated[UUID, Path(alias="id")]
+
+_CURSOR = Cursor(UUID)
+_RETRY_AFTER_SECONDS = 1
+_KEY = re.compile(r"[!-~]{1,255}")
+_KEY_PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Chosen by the client, best as a UUID, and sent again with every repetition of this request.",
+    "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+}
+
+
+class NewOrder(RequestModel):
+    lines: list[Line] = Field(min_length=1, max_length=MAX_LINES)
+
+
+class Cancellation(RequestModel):
+    reason: str | None = Field(
+        # No control characters: PostgreSQL cannot keep a NUL, and no reason needs the others.
+        default=None,
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        examples=["ordered twice"],
+    )
+
+
+class OrderDocument(BaseModel):
+    """An order as its customer sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    status: Status
+    lines: list[Line]
+    total: Money
+    placed_at: datetime
+    cancellation_reason: str | None
+
+
+async def idempotency_key(request: Request) -> str:
+    """The key of the request. Read here and not by FastAPI, which would answer 422 where the draft wants 400."""
+    given = request.headers.getlist("idempotency-key")
+    if len(given) != 1 or not _KEY.fullmatch(given[0]):
+        detail = "One Idempotency-Key header is needed, of 1 to 255 visible ASCII characters."
+        raise Problem(400, "Idempotency-Key needed", detail)
+    return given[0]
+
+
+def router(database: Database) -> APIRouter:
+    routes = APIRouter(tags=["orders"])
+    _add_commands(routes, database)
+    _add_queries(routes, database)
+    return routes
+
+
+def _add_commands(routes: APIRouter, database: Database) -> None:
+    headers = {
+        "Location": {"description": "The order's path.", "schema": {"type": "string"}},
+        "Idempotency-Replayed": {
+            "description": "`true` when the order was placed by an earlier request with this key.",
+            "schema": {"type": "string", "const": "true"},
+        },
+    }
+
+    @routes.post(
+        "/orders",
+        status_code=201,
+        summary="Place an order",
+        responses={201: {"headers": headers}, **problem_responses(400, 401, 403, 409, 413, 415, 422, 503)},
+        openapi_extra={"parameters": [_KEY_PARAMETER]},
+    )
+    async def place(
+        principal: Writer, key: Annotated[str, Depends(idempotency_key)], wanted: NewOrder, response: Response
+    ) -> OrderDocument:
+        """Places an order, once for each key: to repeat the request is safe and answers the same again.
+
+        A key is kept for 24 hours at least. The same key with another order is refused.
+        """
+        try:
+            order, replayed = await handlers.place(
+                database, customer_id=principal.subject, lines=tuple(wanted.lines), key=key
+            )
+        except handlers.StillInProgress as error:
+            retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+            raise Problem(409, "Request in progress", str(error), headers=retry) from error
+        response.headers["Location"] = f"/orders/{order.id}"
+        if replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+        return _document(order)
+
+    @routes.post(
+        "/orders/{id}/cancellation",
+        summary="Cancel an order",
+        responses=problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    )
+    async def cancel(principal: Writer, order_id: OrderId, wanted: Cancellation | None = None) -> OrderDocument:
+        """Cancels an order that is still placed. To cancel it again changes nothing and answers the same."""
+        order = await handlers.cancel(
+            database,
+            customer_id=principal.subject,
+            order_id=order_id,
+            reason=wanted.reason if wanted else None,
+        )
+        return _document(order)
+
+
+def _add_queries(routes: APIRouter, database: Database) -> None:
+    @routes.get("/orders", summary="List your orders", responses=problem_responses(400, 401, 403, 422, 503))
+    async def newest(
+        principal: Reader, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None, status: Status | None = None
+    ) -> Page[OrderDocument]:
+        """Your own orders, newest first. Orders placed while you turn the pages do not move the later ones."""
+        found = await handlers.newest(
+            database,
+            customer_id=principal.subject,
+            status=status,
+            older_than=_CURSOR.decode(cursor),
+            limit=limit + 1,
+        )
+        return _CURSOR.page([_document(order) for order in found], limit, lambda document: document.id)
+
+    etag_header = {"ETag": {"description": "Changes with the order.", "schema": {"type": "string"}}}
+
+    @routes.get(
+        "/orders/{id}",
+        summary="Read an order",
+        response_model=OrderDocument,
+        responses={
+            200: {"headers": etag_header},
+            304: {"description": "Not changed since `If-None-Match`.", "headers": etag_header},
+            **problem_responses(401, 403, 404, 422, 503),
+        },
+    )
+    async def read(
+        principal: Reader,
+        order_id: OrderId,
+        response: Response,
+        if_none_match: Annotated[str | None, Header(description="The `ETag` you have; 304 if still right.")] = None,
+    ) -> OrderDocument | Response:
+        """One of your own orders."""
+        order = await handlers.find(database, customer_id=principal.subject, order_id=order_id)
+        etag = f'"{order.version}"'
+        if etag in [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]:
+            return Response(status_code=304, headers={"ETag": etag})
+        response.headers["ETag"] = etag
+        return _document(order)
+
+
+def _document(order: Order) -> OrderDocument:
+    return OrderDocument.model_validate(order)

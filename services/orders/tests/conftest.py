@@ -1,0 +1,95 @@
+"""One migrated database for all tests of this service; a test has customers of its own, so none sees another's."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import httpx
+import pytest
+from chassis import migrations
+from chassis.app import create_app
+from chassis.database import Database
+from fastapi import FastAPI
+from orders.bootstrap import OrdersSettings, service
+
+from tests.fixtures import Postgres
+from tests.tokens import Issuer
+
+from .customers import Customer
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Postgres, tokens: Issuer) -> Iterator[OrdersSettings]:
+    name, password = f"orders_{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
+    settings = OrdersSettings.model_validate(
+        {
+            "service_name": "orders",
+            "service_version": "test",
+            "environment": "local",
+            "database_url": f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}",
+            "database_password": password,
+            "topic_arn": "arn:aws:sns:eu-central-1:000000000000:orders",
+            "token_issuer": tokens.issuer,
+            "token_audience": [tokens.audience],
+            "token_jwks_url": tokens.jwks_url,
+        }
+    )
+    asyncio.run(migrations.upgrade(settings, "orders.migrations"))
+    yield settings
+    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
+
+
+@pytest.fixture
+async def app(settings: OrdersSettings) -> AsyncIterator[FastAPI]:
+    """The service without its workers: what it puts into the outbox stays there to be looked at."""
+    app = create_app(replace(service(settings), workers=()))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def database(app: FastAPI) -> Database:
+    found: Database = app.state.service.database
+    return found
+
+
+@pytest.fixture
+async def observer(settings: OrdersSettings) -> AsyncIterator[Database]:
+    """The same database by connections of its own, for a test that holds a lock or looks on."""
+    observer = Database.from_settings(settings)
+    await observer.open()
+    yield observer
+    await observer.close()
+
+
+@pytest.fixture
+async def make_customer(app: FastAPI, tokens: Issuer) -> AsyncIterator[Callable[..., Customer]]:
+    clients: list[httpx.AsyncClient] = []
+
+    def make(name: str = "ada", *scopes: str) -> Customer:
+        subject = f"{name}-{uuid4()}"
+        token = tokens.token(subject, scopes or ("orders/read", "orders/write"))
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://orders",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        clients.append(client)
+        return Customer(subject, client)
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def ada(make_customer: Callable[..., Customer]) -> Customer:
+    return make_customer("ada")
+
+
+@pytest.fixture
+def bob(make_customer: Callable[..., Customer]) -> Customer:
+    return make_customer("bob")

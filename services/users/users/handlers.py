@@ -1,0 +1,75 @@
+"""The use cases: each is one transaction, in which the profile and the event about it are stored together."""
+
+from datetime import UTC, datetime
+
+from chassis import outbox
+from chassis.database import Database
+from chassis.messages import Event
+from pydantic import SecretStr
+from sqlalchemy import exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from users import domain
+from users.domain import EmailTaken, Profile, ProfileMissing, UserCreated, UserUpdated
+from users.identities import Identities
+from users.tables import profiles
+
+
+async def sign_up(database: Database, identities: Identities, *, email: str, password: SecretStr, name: str) -> Profile:
+    """The profile of a new person, who can sign in when this returns.
+
+    No transaction is open while the identity provider is asked: a slow provider must not use up the connections.
+    A crash after it has answered leaves an identity without a profile, which the next attempt completes.
+
+    Raises EmailTaken, and what Identities.claim raises.
+    """
+    async with database.connection() as connection:
+        taken = await connection.scalar(select(exists().where(profiles.c.email == email)))
+    if taken:
+        raise EmailTaken
+    user_id = await identities.claim(email, password)
+    profile, created = domain.create(user_id, email, name, datetime.now(UTC))
+    async with database.transaction() as tx:
+        row = insert(profiles).values(profile.model_dump()).on_conflict_do_nothing().returning(profiles.c.id)
+        if await tx.scalar(row) is None:
+            raise EmailTaken
+        await _publish(tx, profile, created)
+    return profile
+
+
+async def find(database: Database, user_id: str) -> Profile:
+    """Raises ProfileMissing."""
+    async with database.connection() as connection:
+        row = (await connection.execute(select(profiles).where(profiles.c.id == user_id))).one_or_none()
+    if row is None:
+        raise ProfileMissing
+    return Profile.model_validate(row._mapping)
+
+
+async def rename(database: Database, user_id: str, name: str, expected_version: int) -> Profile:
+    """Raises ProfileMissing, and ProfileChanged when the profile is not the expected version any more."""
+    async with database.transaction() as tx:
+        locked = select(profiles).where(profiles.c.id == user_id).with_for_update()
+        row = (await tx.execute(locked)).one_or_none()
+        if row is None:
+            raise ProfileMissing
+        profile, updated = domain.rename(Profile.model_validate(row._mapping), name, expected_version)
+        change = update(profiles).where(profiles.c.id == user_id)
+        await tx.execute(change.values(name=profile.name, version=profile.version))
+        await _publish(tx, profile, updated)
+    return profile
+
+
+async def _publish(tx: AsyncConnection, profile: Profile, change: UserCreated | UserUpdated) -> None:
+    event = Event(
+        id=uuid7(),
+        type=change.type,
+        source="users",
+        aggregate_id=profile.id,
+        sequence=profile.version,
+        occurred_at=datetime.now(UTC),
+        data=change.model_dump(mode="json"),
+    )
+    await outbox.publish(tx, event)

@@ -1,0 +1,20 @@
+"""The tables of this service."""
+
+from chassis import outbox
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+
+profiles = Table(
+    "profiles",
+    metadata,
+    # The subject of the person's tokens, so that a token leads to its profile without a table between them.
+    Column("id", Text, primary_key=True),
+    # Kept in its one normal spelling (see domain.normalised_email), which makes it unique in any letter case.
+    Column("email", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+outbox.table.to_metadata(metadata)
