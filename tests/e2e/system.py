@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import psutil
 import yaml
 
+from infra.local.supervision import Supervisord
 from tools.environment import environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,8 +91,6 @@ class System:
 
     @cached_property
     def _socket(self) -> str:
-        from infra.local.supervision import Supervisord
-
         return str(Supervisord(str(self.run)).socket)
 
     @property
@@ -129,12 +127,8 @@ class System:
 
 
 def _steps(event: dict[str, Any]) -> list[Step]:
-    metadata = event.get("resourcePreEvent", {}).get("metadata")
-    if metadata is None or metadata["op"] in ("same", "refresh", "read"):
+    metadata = event.get("resOutputsEvent", {}).get("metadata")
+    if metadata is None or metadata["op"] == "same":
         return []
     kind, name = metadata["urn"].split("::")[-2:]
     return [Step(metadata["op"], kind.split("$")[-1].rsplit(":", 1)[-1], name)]
-
-
-def python() -> str:
-    return sys.executable

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.local.supervision import Supervisord
 from tests.e2e.shop import Person, Shop
 from tests.e2e.system import Step, System
 from tests.fixtures import eventually, wait_for
@@ -119,7 +120,7 @@ async def test_a_killed_emulator_comes_back_with_its_topics_queues_and_people(sy
 
     wait_for(lambda: _answers(system.outputs()["aws_endpoint"]), 30, "the emulator answers again")
     system.preview_expecting_no_changes()
-    order = order_despite_all(Person(person.shop, person.email, person.password), "after the crash")
+    order = order_despite_all(Person(person.shop, person.email, person.password), "after-the-crash")
 
     async def told() -> bool:
         return order in [entry["reference"] for entry in person.notifications()]
@@ -143,18 +144,17 @@ def test_a_change_of_one_service_updates_that_service_alone(system: System) -> N
 
 
 def test_refresh_notices_a_dead_process_and_up_brings_it_back(system: System) -> None:
-    from infra.local.supervision import Supervisord
-
     Supervisord(str(system.run)).halt("orders")
 
-    assert Step("delete", "Process", "orders") in _refreshed(system)
+    assert Step("delete", "Process", "orders") in system.refresh()
     assert [step for step in system.up() if step.type != "Stack"] == [Step("create", "Process", "orders")]
     assert set(system.processes()) == PROCESSES
     system.preview_expecting_no_changes()
 
 
-def test_after_a_reboot_a_plain_up_brings_everything_back(system: System, person: Person) -> None:
+async def test_after_a_reboot_a_plain_up_brings_everything_back(system: System, person: Person) -> None:
     order = person.place_order().json()
+    await eventually(lambda: _saved(system, person), deadline_seconds=10)
     for process in sorted(system.everything_running(), key=lambda process: process.pid):
         if process.is_running():
             process.kill()
@@ -191,10 +191,6 @@ def test_up_after_down_finds_the_data_again(system: System, tmp_path: Path) -> N
 
     again = Person(Shop(system.outputs()), person.email, person.password)
     assert again.request("GET", f"/orders/{order['id']}").json() == order
-
-
-def _refreshed(system: System) -> list[Step]:
-    return system.refresh()
 
 
 def _listens(port: int) -> bool:

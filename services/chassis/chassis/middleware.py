@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -51,6 +52,13 @@ class RequestContext:
 
         try:
             await self.app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # The time to shut down is over.
+            if not status:
+                await Problem(503, "Service Unavailable", "The service is stopping.").response()(
+                    scope, receive, send_with_id
+                )
+            raise
         except Exception as error:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             trace.get_current_span().record_exception(error)

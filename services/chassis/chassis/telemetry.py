@@ -8,9 +8,15 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.settings import Settings
 
+EXPORT_TIMEOUT_SECONDS = 2
+"""For one batch with its retries. A collector that is away must not hold up the end of the process."""
+
 
 def configure(settings: Settings) -> TracerProvider:
-    """Makes the process's tracer provider the global one. `shutdown()` of it sends what is not sent yet."""
+    """Makes the process's tracer provider the global one. `shutdown()` of it sends what is not sent yet.
+
+    The exporter and the sampler read their other OTEL_* variables themselves. Sampling is by the parent's decision.
+    """
     provider = TracerProvider(
         resource=Resource.create(
             {
@@ -18,13 +24,14 @@ def configure(settings: Settings) -> TracerProvider:
                 "service.version": settings.service_version,
                 "deployment.environment.name": settings.environment,
             }
-        )
+        ),
+        shutdown_on_exit=False,
     )
     if settings.otel_exporter_otlp_endpoint is not None:
         # Imported here: most laptops export nothing, and the exporter brings requests and protobuf.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_TIMEOUT_SECONDS)))
     trace.set_tracer_provider(provider)
     return provider

@@ -130,6 +130,8 @@ async def test_events_of_one_aggregate_are_handled_in_order_and_those_of_others_
         if (event.aggregate_id, event.sequence) == ("fast", 6):
             others_done.set()
 
+    # With their connections open, all start level.
+    await asyncio.gather(*(database.ping() for _ in range(AT_ONCE)))
     send(queue, *(event("slow", sequence) for sequence in (2, 1)), *(event("fast", n) for n in (6, 2, 5, 3, 4, 1)))
     async with running(consumer(database, queue, hold_the_first)):
         await eventually(lambda: is_empty(queue))
