@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.e2e.shop import TEA, Person, Shop
 from tests.e2e.system import System
+from tools.sign_in import SignInFailed, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,11 @@ def test_no_token(shop: Shop) -> None:
 
     assert problem(answer) == (401, "Unauthorized")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_wrong_password_gets_no_token(person: Person) -> None:
+    with pytest.raises(SignInFailed, match="the email or the password is wrong"):
+        sign_in(person.shop.outputs, person.email, "not the right password", ["orders/read"])
 
 
 def test_something_that_is_no_token(person: Person) -> None:

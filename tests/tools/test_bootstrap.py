@@ -1,0 +1,26 @@
+"""How a fresh machine gets its Python packages."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_uv_that_is_installed_by_hash_is_the_locked_one() -> None:
+    locked = tomllib.loads((ROOT / "uv.lock").read_text())
+    [uv] = [package for package in locked["package"] if package["name"] == "uv"]
+    pinned = (ROOT / "tools/bootstrap.txt").read_text()
+
+    assert re.findall(r"^uv==(\S+)", pinned, re.MULTILINE) == [uv["version"]]
+    hashes = set(re.findall(r"--hash=(\S+)", pinned))
+    assert hashes
+    assert hashes <= {wheel["hash"] for wheel in uv["wheels"]}
+
+
+def test_every_service_of_the_catalogue_is_installed_and_type_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    services = {file.parent.name for file in (ROOT / "services").glob("*/service.yaml")}
+
+    assert services <= set(project["project"]["dependencies"])
+    assert {f"services/{name}" for name in services} <= set(project["tool"]["mypy"]["mypy_path"])
