@@ -9,7 +9,10 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
 
 SNAPSHOT_SECONDS = 1.0
 ACCOUNT = "000000000000"
@@ -52,6 +55,30 @@ class Snapshots:
                 self._saved[name] = seen
 
 
+def hanging_up(app: "ASGIFramework") -> "ASGIFramework":
+    """Gives up a request when its client is gone. SQS does; MiniStack would go on and hide messages from the living."""
+
+    async def application(scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        messages: asyncio.Queue[ASGIReceiveEvent] = asyncio.Queue()
+        answer = asyncio.ensure_future(app(scope, messages.get, send))
+
+        async def listen() -> None:
+            while (message := await receive())["type"] != "http.disconnect":
+                messages.put_nowait(message)
+            answer.cancel()
+
+        listening = asyncio.ensure_future(listen())
+        await asyncio.wait([answer])
+        listening.cancel()
+        if not answer.cancelled():
+            answer.result()
+
+    return application
+
+
 def mend() -> None:
     """Cognito makes one identity for one address; MiniStack, with two calls at once, may make two."""
     from ministack.services import cognito
@@ -81,7 +108,7 @@ async def serve(port: int, state: Path) -> None:
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
     snapshots = asyncio.create_task(_snapshots())
-    await hypercorn_serve(app, config, shutdown_trigger=stopping.wait)
+    await hypercorn_serve(hanging_up(app), config, shutdown_trigger=stopping.wait)
     snapshots.cancel()
 
 

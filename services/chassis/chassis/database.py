@@ -111,7 +111,7 @@ def signal_after_commit(tx: AsyncConnection) -> None:
 def database_url(settings: Settings) -> str:
     if settings.database_url is None:
         raise BadEnvironmentError("DATABASE_URL: is not set")
-    return str(settings.database_url)
+    return settings.database_url
 
 
 def password_from(settings: Settings) -> Password | None:

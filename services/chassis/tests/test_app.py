@@ -11,6 +11,7 @@ from chassis.database import Database
 from chassis.models import RequestModel
 from chassis.problems import Problem, problem_responses
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
 from pydantic import Field, SecretStr, field_validator
 from sqlalchemy import text
@@ -60,6 +61,14 @@ def orders() -> APIRouter:
     @router.get("/orders/{number}")
     async def read(number: int, size: Annotated[int, Query(le=10)] = 1) -> dict[str, int]:
         return {"number": number, "size": size}
+
+    @router.get("/breaking")
+    async def break_off() -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            yield "begun"
+            raise RuntimeError("broken off")
+
+        return StreamingResponse(parts())
 
     @router.get("/failing/{way}")
     async def fail(way: str) -> None:
@@ -276,6 +285,13 @@ async def test_an_unexpected_error_tells_its_request_id_and_nothing_else(client:
     assert answer.headers["x-request-id"] == "here-1"
 
 
+async def test_an_answer_that_breaks_after_it_began_is_left_to_the_server_to_cut_off(
+    client: httpx.AsyncClient,
+) -> None:
+    with pytest.raises(RuntimeError, match="broken off"):
+        await client.get("/breaking")
+
+
 @pytest.mark.parametrize("given", ["a", "1-5759e988-bd862e3fe1be46a994272793", "Root=1-67:a/b+c_d.e", "x" * 128])
 async def test_a_sane_request_id_is_kept(client: httpx.AsyncClient, given: str) -> None:
     answer = await client.get("/orders/1", headers={"X-Request-Id": given})
@@ -322,7 +338,7 @@ async def test_the_metrics_are_served_and_the_probes_are_not_among_them(client: 
 async def test_the_document_describes_problems_and_hides_the_probes(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
 
-    assert sorted(document["paths"]) == ["/failing/{way}", "/orders", "/orders/{number}"]
+    assert sorted(document["paths"]) == ["/breaking", "/failing/{way}", "/orders", "/orders/{number}"]
     responses = document["paths"]["/orders"]["post"]["responses"]
     assert {status: response["description"] for status, response in responses.items()} == {
         "201": "Successful Response",

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -7,13 +7,19 @@ from chassis import inbox
 from chassis.database import Database
 from chassis.inbox import first_time
 
-from services.chassis.tests.messaging import count, effects, event, opened, texts
-from tests.fixtures import FreshDatabase, eventually
+from services.chassis.tests.messaging import cleared, count, effects, empty_database, event, texts
+from tests.fixtures import FreshDatabase, Postgres, eventually
+
+
+@pytest.fixture(scope="module")
+def home(postgres: Postgres) -> Iterator[FreshDatabase]:
+    with empty_database(postgres) as home:
+        yield home
 
 
 @pytest.fixture
-async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
-    async with opened(fresh_database) as database:
+async def database(home: FreshDatabase) -> AsyncIterator[Database]:
+    async with cleared(home) as database:
         yield database
 
 

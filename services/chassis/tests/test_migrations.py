@@ -26,8 +26,8 @@ def upgrade():
     create_outbox()
     create_inbox()
     op.execute("INSERT INTO steps VALUES ('first')")
-    op.execute("SELECT pg_sleep(0.3)")
 """
+SLOW = FIRST + '    op.execute("SELECT pg_sleep(0.3)")\n'
 SECOND = """
 from alembic import op
 revision, down_revision = "0002", "0001"
@@ -83,7 +83,7 @@ async def test_migrations_started_by_three_processes_at_once_run_once(
         "settings = Settings(); print('ready', flush=True); sys.stdin.read(); "
         "asyncio.run(upgrade(settings, sys.argv[1]))"
     )
-    package = make_package(FIRST, SECOND)
+    package = make_package(SLOW, SECOND)
     environment = {name.upper(): value for name, value in _environment(fresh_database).items()}
     processes = [
         await asyncio.create_subprocess_exec(

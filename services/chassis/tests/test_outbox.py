@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +12,20 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY
 
 from services.chassis.tests.flaky import Fault, flaky
-from services.chassis.tests.messaging import count, effects, event, opened, running, texts
+from services.chassis.tests.messaging import cleared, count, effects, empty_database, event, opened, running, texts
 from services.chassis.tests.queues import arrivals, first_seen, received, streams
-from tests.fixtures import Emulator, FreshDatabase, Queue, eventually
+from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
+
+
+@pytest.fixture(scope="module")
+def home(postgres: Postgres) -> Iterator[FreshDatabase]:
+    with empty_database(postgres) as home:
+        yield home
 
 
 @pytest.fixture
-async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
-    async with opened(fresh_database) as database:
+async def database(home: FreshDatabase) -> AsyncIterator[Database]:
+    async with cleared(home) as database:
         yield database
 
 
@@ -81,10 +87,10 @@ async def test_a_relay_publishes_at_once_what_its_own_process_commits(
 
 
 async def test_a_relay_finds_what_other_processes_commit(
-    fresh_database: FreshDatabase, database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    home: FreshDatabase, database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "POLL_SECONDS", 0.1)
-    async with opened(fresh_database) as other:
+    async with opened(home) as other:
         relay = Relay(other, topic)
         idle = _idle(relay, monkeypatch)
         async with running(relay):
@@ -94,7 +100,7 @@ async def test_a_relay_finds_what_other_processes_commit(
 
 
 async def test_no_relay_overtakes_another_within_an_aggregate(
-    fresh_database: FreshDatabase, database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    home: FreshDatabase, database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, claimed, go_on = Relay(database, topic), asyncio.Event(), asyncio.Event()
 
@@ -106,7 +112,7 @@ async def test_no_relay_overtakes_another_within_an_aggregate(
     original = slow._publish
     monkeypatch.setattr(slow, "_publish", publish_slowly)
     await _publish(database, event("slow", 1))
-    async with opened(fresh_database) as other, running(slow):
+    async with opened(home) as other, running(slow):
         await claimed.wait()
         await _publish(database, event("slow", 2), event("fast", 1))
         fast = Relay(other, topic)
@@ -120,12 +126,12 @@ async def test_no_relay_overtakes_another_within_an_aggregate(
 
 
 async def test_several_relays_publish_each_event_once_and_in_order(
-    fresh_database: FreshDatabase, database: Database, topic: str, queue: Queue
+    home: FreshDatabase, database: Database, topic: str, queue: Queue
 ) -> None:
     await _publish(database, *(event(f"thing-{n % 25}", 1 + n // 25) for n in range(150)))
     async with (
-        opened(fresh_database) as second,
-        opened(fresh_database) as third,
+        opened(home) as second,
+        opened(home) as third,
         running(Relay(database, topic), Relay(second, topic), Relay(third, topic)),
     ):
         await _emptied(database)
@@ -133,7 +139,7 @@ async def test_several_relays_publish_each_event_once_and_in_order(
 
 
 async def test_order_holds_while_sns_fails_and_answers_get_lost(
-    fresh_database: FreshDatabase,
+    home: FreshDatabase,
     database: Database,
     topic: str,
     queue: Queue,
@@ -145,7 +151,7 @@ async def test_order_holds_while_sns_fails_and_answers_get_lost(
     pattern: list[Fault] = ["unavailable", "answer lost", "none"]
     faults = iter(pattern * 6)
     await _publish(database, *(event(f"thing-{n % 12}", 1 + n // 12) for n in range(60)))
-    async with flaky(emulator.url, lambda: next(faults, "none")) as url, opened(fresh_database) as second:
+    async with flaky(emulator.url, lambda: next(faults, "none")) as url, opened(home) as second:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", url)
         async with running(Relay(database, topic), Relay(second, topic)):
             await _emptied(database)
