@@ -5,6 +5,7 @@ SHELL := bash
 
 PYTHON := .venv/bin/python
 ENVIRONMENT := eval "$$($(PYTHON) tools/environment.py)"
+space := $(subst ,, )
 CHECKED := infra stacks services tests tools conftest.py
 
 .PHONY: help setup env up preview refresh status down token test unit check format generate bench
@@ -50,8 +51,8 @@ unit: .venv/.synced ## the quick tests, under a minute
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
 	@$(PYTHON) -m ruff check $(CHECKED)
-	@$(PYTHON) -m mypy infra stacks tests tools conftest.py
-	@for service in services/*/; do $(PYTHON) -m mypy $$service || exit 1; done  # each has a folder `tests`
+	@$(PYTHON) -m mypy infra stacks tests tools conftest.py services/*/tests
+	@MYPYPATH=$(subst $(space),:,$(wildcard services/*)) $(PYTHON) -m mypy $(foreach service,$(wildcard services/*),-p $(notdir $(service)))
 	@$(PYTHON) -m infra.catalogue
 
 format: .venv/.synced ## formats the code

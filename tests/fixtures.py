@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +70,14 @@ class Postgres:
         ) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    @contextmanager
+    def fresh_database(self) -> Iterator["FreshDatabase"]:
+        """An empty database with a role of its own, gone at the end."""
+        name, password = f"test_{secrets.token_hex(6)}", secrets.token_urlsafe(16)
+        self.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
+        yield FreshDatabase(url=f"postgresql://{name}@{self.host}:{self.port}/{name}", password=password)
+        self.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
 
     def answers(self) -> bool:
         try:
@@ -132,10 +141,8 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def fresh_database(postgres: Postgres) -> Iterator[FreshDatabase]:
-    name, password = f"test_{secrets.token_hex(6)}", secrets.token_urlsafe(16)
-    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
-    yield FreshDatabase(url=f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}", password=password)
-    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
+    with postgres.fresh_database() as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

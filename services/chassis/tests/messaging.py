@@ -1,9 +1,8 @@
 """Events, databases and running workers for the tests of outbox, inbox and consumer."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -16,7 +15,7 @@ from chassis.messages import Event
 from chassis.service import Worker
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.fixtures import FreshDatabase, Postgres, Queue
+from tests.fixtures import FreshDatabase, Queue
 
 effects = sa.Table(
     "effects",
@@ -37,15 +36,6 @@ def event(aggregate_id: str = "thing-1", sequence: int = 1, type: str = "thing.d
         occurred_at=datetime.now(UTC),
         data=data,
     )
-
-
-@contextmanager
-def empty_database(postgres: Postgres) -> Iterator[FreshDatabase]:
-    """As the fixture fresh_database, for all tests of a module: to make one takes longer than most of them."""
-    name, password = f"test_{secrets.token_hex(6)}", secrets.token_urlsafe(16)
-    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
-    yield FreshDatabase(url=f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}", password=password)
-    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
 
 
 @asynccontextmanager

@@ -25,7 +25,6 @@ from services.chassis.tests.messaging import (
     consumer,
     count,
     effects,
-    empty_database,
     event,
     opened,
     running,
@@ -43,7 +42,7 @@ def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with empty_database(postgres) as home:
+    with postgres.fresh_database() as home:
         yield home
 
 

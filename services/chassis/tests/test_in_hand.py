@@ -17,7 +17,6 @@ from services.chassis.tests.messaging import (
     cleared,
     consumer,
     count,
-    empty_database,
     event,
     running,
     texts,
@@ -37,7 +36,7 @@ def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with empty_database(postgres) as home:
+    with postgres.fresh_database() as home:
         yield home
 
 

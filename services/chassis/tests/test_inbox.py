@@ -7,13 +7,13 @@ from chassis import inbox
 from chassis.database import Database
 from chassis.inbox import first_time
 
-from services.chassis.tests.messaging import cleared, count, effects, empty_database, event, texts
+from services.chassis.tests.messaging import cleared, count, effects, event, texts
 from tests.fixtures import FreshDatabase, Postgres, eventually
 
 
 @pytest.fixture(scope="module")
 def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with empty_database(postgres) as home:
+    with postgres.fresh_database() as home:
         yield home
 
 

@@ -12,14 +12,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY
 
 from services.chassis.tests.flaky import Fault, flaky
-from services.chassis.tests.messaging import cleared, count, effects, empty_database, event, opened, running, texts
+from services.chassis.tests.messaging import cleared, count, effects, event, opened, running, texts
 from services.chassis.tests.queues import arrivals, first_seen, received, streams
 from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
 
 
 @pytest.fixture(scope="module")
 def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with empty_database(postgres) as home:
+    with postgres.fresh_database() as home:
         yield home
 
 

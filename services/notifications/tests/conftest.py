@@ -1,7 +1,6 @@
 """One migrated database for all tests of this service; a test has people of its own, so none sees another's."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -25,24 +24,22 @@ from .people import Person
 
 @pytest.fixture(scope="session")
 def settings(postgres: Postgres, tokens: Issuer) -> Iterator[Settings]:
-    name, password = f"notifications_{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
-    settings = Settings.model_validate(
-        {
-            "service_name": "notifications",
-            "service_version": "test",
-            "environment": "local",
-            "database_url": f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}",
-            "database_password": password,
-            "queue_url": "http://127.0.0.1/000000000000/notifications",
-            "token_issuer": tokens.issuer,
-            "token_audience": [tokens.audience],
-            "token_jwks_url": tokens.jwks_url,
-        }
-    )
-    asyncio.run(migrations.upgrade(settings, "notifications.migrations"))
-    yield settings
-    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
+    with postgres.fresh_database() as home:
+        settings = Settings.model_validate(
+            {
+                "service_name": "notifications",
+                "service_version": "test",
+                "environment": "local",
+                "database_url": home.url,
+                "database_password": home.password,
+                "queue_url": "http://127.0.0.1/000000000000/notifications",
+                "token_issuer": tokens.issuer,
+                "token_audience": [tokens.audience],
+                "token_jwks_url": tokens.jwks_url,
+            }
+        )
+        asyncio.run(migrations.upgrade(settings, "notifications.migrations"))
+        yield settings
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,7 +1,6 @@
 """One migrated database for all tests of this service; a test has customers of its own, so none sees another's."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from uuid import uuid4
@@ -22,24 +21,22 @@ from .customers import Customer
 
 @pytest.fixture(scope="session")
 def settings(postgres: Postgres, tokens: Issuer) -> Iterator[OrdersSettings]:
-    name, password = f"orders_{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
-    settings = OrdersSettings.model_validate(
-        {
-            "service_name": "orders",
-            "service_version": "test",
-            "environment": "local",
-            "database_url": f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}",
-            "database_password": password,
-            "topic_arn": "arn:aws:sns:eu-central-1:000000000000:orders",
-            "token_issuer": tokens.issuer,
-            "token_audience": [tokens.audience],
-            "token_jwks_url": tokens.jwks_url,
-        }
-    )
-    asyncio.run(migrations.upgrade(settings, "orders.migrations"))
-    yield settings
-    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
+    with postgres.fresh_database() as home:
+        settings = OrdersSettings.model_validate(
+            {
+                "service_name": "orders",
+                "service_version": "test",
+                "environment": "local",
+                "database_url": home.url,
+                "database_password": home.password,
+                "topic_arn": "arn:aws:sns:eu-central-1:000000000000:orders",
+                "token_issuer": tokens.issuer,
+                "token_audience": [tokens.audience],
+                "token_jwks_url": tokens.jwks_url,
+            }
+        )
+        asyncio.run(migrations.upgrade(settings, "orders.migrations"))
+        yield settings
 
 
 @pytest.fixture

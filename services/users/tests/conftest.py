@@ -51,25 +51,23 @@ def pool(emulator: Emulator) -> Pool:
 
 @pytest.fixture(scope="session")
 def settings(postgres: Postgres, tokens: Issuer, pool: Pool) -> Iterator[UsersSettings]:
-    name, password = f"users_{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-    postgres.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
-    settings = UsersSettings.model_validate(
-        {
-            "service_name": "users",
-            "service_version": "test",
-            "environment": "local",
-            "database_url": f"postgresql://{name}@{postgres.host}:{postgres.port}/{name}",
-            "database_password": password,
-            "topic_arn": "arn:aws:sns:eu-central-1:000000000000:users",
-            "token_issuer": tokens.issuer,
-            "token_audience": [pool.client_id],
-            "token_jwks_url": tokens.jwks_url,
-            "user_pool_id": pool.id,
-        }
-    )
-    asyncio.run(migrations.upgrade(settings, "users.migrations"))
-    yield settings
-    postgres.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
+    with postgres.fresh_database() as home:
+        settings = UsersSettings.model_validate(
+            {
+                "service_name": "users",
+                "service_version": "test",
+                "environment": "local",
+                "database_url": home.url,
+                "database_password": home.password,
+                "topic_arn": "arn:aws:sns:eu-central-1:000000000000:users",
+                "token_issuer": tokens.issuer,
+                "token_audience": [pool.client_id],
+                "token_jwks_url": tokens.jwks_url,
+                "user_pool_id": pool.id,
+            }
+        )
+        asyncio.run(migrations.upgrade(settings, "users.migrations"))
+        yield settings
 
 
 def without_relay(settings: UsersSettings) -> Service:
