@@ -43,10 +43,10 @@ down: setup ## takes it down; data stays, unless PURGE=1
 	else echo "The data is kept in .shop/local/data; make down PURGE=1 removes it."; fi
 
 test: setup ## all tests: units, services on real servers, the whole system end to end
-	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(TESTS)
+	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
 
 unit: .venv/.synced ## the quick tests, under a minute
-	@$(PYTHON) -m pytest --numprocesses auto -m "not e2e" $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
