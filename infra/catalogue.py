@@ -212,7 +212,8 @@ def load(services: Path) -> Catalogue:
             problems.append(Problem(shown, "", None, f"is no readable YAML: {_said(error)}"))
         except ValidationError as error:
             problems += problems_of(error, shown, ServiceSpec)
-    problems += cross_check(valid, documents)
+    reported = {(problem.file, problem.field) for problem in problems}
+    problems += [each for each in cross_check(valid, documents) if (each.file, each.field) not in reported]
     if problems:
         raise CatalogueError(problems)
     return Catalogue({spec.name: spec for spec in sorted(valid.values(), key=lambda spec: spec.name)})

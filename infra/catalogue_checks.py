@@ -86,40 +86,44 @@ def _instead(value: str, known: Iterable[str]) -> str:
 def cross_check(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
     """Checks the services against each other.
 
-    `specs` are the valid files, `documents` all that could be read: what an invalid file declares is known too, so
-    that one mistake is not reported again by everybody who refers to it.
+    `specs` are the valid files, `documents` all that could be read. References are looked for in all of them: one
+    mistake in a file neither hides another one in it, nor is it reported again by everybody who refers to it.
     """
     return [
         *_names(specs),
-        *_events(specs, documents),
-        *_calls(specs, documents),
+        *_sources(specs),
+        *_subscriptions(documents),
+        *_calls(documents),
         *_cycles(specs),
         *_routes(specs),
-        *_scopes(specs, documents),
+        *_scopes(documents),
     ]
 
 
 def _names(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
     for file, spec in specs.items():
-        folder = file.split("/")[-2]
-        if spec.name != folder:
-            yield Problem(file, "name", spec.name, f"has to be the name of its folder: `{folder}`")
+        if spec.name != _folder(file):
+            yield Problem(file, "name", spec.name, f"has to be the name of its folder: `{_folder(file)}`")
         if spec.name in RESERVED_NAMES:
             yield Problem(file, "name", spec.name, f"is taken by {RESERVED_NAMES[spec.name]}: choose another")
 
 
-def _declared(documents: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, str]:
-    """Event or scope -> the name of the service that declares it, in readable files also when they are invalid."""
-    found = {}
-    for file, document in documents.items():
-        values = document.get(field)
-        for value in values if isinstance(values, list | dict) else ():
-            found[str(value)] = str(document.get("name", file))
-    return found
+def _words(document: Mapping[str, Any], field: str) -> list[str]:
+    """The texts that stand in this field, whatever else may be wrong with it."""
+    values = document.get(field)
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list | dict) else []
 
 
-def _events(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    published = _declared(documents, "publishes")
+def _known_as(file: str, document: Mapping[str, Any]) -> set[str]:
+    """A wrong name is one problem, and not another one for everybody who uses the right one."""
+    return {str(document.get("name")), _folder(file)}
+
+
+def _folder(file: str) -> str:
+    return file.split("/")[-2]
+
+
+def _sources(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for file, spec in specs.items():
         for position, event in enumerate(spec.publishes):
@@ -127,20 +131,26 @@ def _events(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[
             if owner != spec.name:
                 remedy = f"is published by `{owner}` already: an event has one source"
                 yield Problem(file, f"publishes[{position}]", event, remedy)
-        for position, event in enumerate(spec.subscribes):
+
+
+def _subscriptions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    published = {event for document in documents.values() for event in _words(document, "publishes")}
+    for file, document in documents.items():
+        for position, event in enumerate(_words(document, "subscribes")):
             if event not in published:
                 remedy = f"is published by no service; {_instead(event, published)}"
                 yield Problem(file, f"subscribes[{position}]", event, remedy)
 
 
-def _calls(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    known = {str(document.get("name")) for document in documents.values()}
-    for file, spec in specs.items():
-        for position, callee in enumerate(spec.calls):
-            if callee == spec.name:
+def _calls(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    known = {name for file, document in documents.items() for name in _known_as(file, document)}
+    for file, document in documents.items():
+        name = str(document.get("name"))
+        for position, callee in enumerate(_words(document, "calls")):
+            if callee == name:
                 yield Problem(file, f"calls[{position}]", callee, "is the service itself: remove it")
             elif callee not in known:
-                remedy = f"is no service; {_instead(callee, known - {spec.name})}"
+                remedy = f"is no service; {_instead(callee, known - {name})}"
                 yield Problem(file, f"calls[{position}]", callee, remedy)
 
 
@@ -178,16 +188,17 @@ def _shapes(spec: "ServiceSpec") -> list[str]:
     return [f"{route.method} {re.sub(r'{[^}+]*', '{', route.path)}" for route in spec.routes]
 
 
-def _scopes(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _scopes(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     declared = {
-        f"{document.get('name')}/{scope}"
-        for document in documents.values()
-        if isinstance(document.get("scopes"), dict)
-        for scope in document["scopes"]
+        f"{name}/{scope}"
+        for file, document in documents.items()
+        for name in _known_as(file, document)
+        for scope in _words(document, "scopes")
     }
-    for file, spec in specs.items():
-        for position, route in enumerate(spec.routes):
-            for scope in route.scopes:
+    for file, document in documents.items():
+        routes = document.get("routes")
+        for position, route in enumerate(routes if isinstance(routes, list) else ()):
+            for scope in _words(route, "scopes") if isinstance(route, dict) else ():
                 if scope not in declared:
                     remedy = f"is declared by no service; {_instead(scope, declared)}"
                     yield Problem(file, f"routes[{position}].scopes", scope, remedy)
