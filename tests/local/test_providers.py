@@ -47,6 +47,16 @@ def test_a_role_reaches_its_own_database_and_no_other(cluster: Properties) -> No
         connect(first, password=second["password"])
 
 
+def test_a_role_has_no_privilege_on_another_database_either(cluster: Properties) -> None:
+    owner = made(_DatabaseProvider(), {"name": "owner", **cluster})
+    stranger = made(_DatabaseProvider(), {"name": "stranger", **cluster})
+
+    with connect(stranger) as connection:
+        asked = "SELECT has_database_privilege(current_user, %s, 'CONNECT, TEMP')"
+        assert connection.execute(asked, [owner["name"]]).fetchall() == [(False,)]
+        assert connection.execute(asked, [stranger["name"]]).fetchall() == [(True,)]
+
+
 def test_a_database_that_is_there_is_adopted_with_its_data_and_a_new_password(cluster: Properties) -> None:
     first = made(_DatabaseProvider(), {"name": "adopted", **cluster})
     with connect(first) as connection:

@@ -62,6 +62,7 @@ def test_a_process_that_is_killed_is_started_again(supervisord: Supervisord, tmp
     properties = process(supervisord, tmp_path)
     _ProcessProvider().ensure(properties, {})
     first = pid(tmp_path)
+    wait_for(lambda: supervisord.state("server") == "RUNNING", 10, "it runs, and does not just start")
 
     os.kill(first, signal.SIGKILL)
 
