@@ -61,5 +61,6 @@ def deploy(stack: str, settings: LocalSettings) -> None:
     pulumi.export("token_url", pulumi.Output.concat(platform.endpoint, "/oauth2/token"))
     pulumi.export("aws_endpoint", platform.endpoint)
     pulumi.export("services", addresses)
+    pulumi.export("postgres", pulumi.Output.format("postgresql://127.0.0.1:{0}", platform.database_port))
     pulumi.export("logs", str(settings.directory / "run" / "logs"))
     pulumi.export("data", str(settings.directory / "data"))

@@ -1,6 +1,6 @@
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +21,6 @@ from structlog.testing import capture_logs
 
 from services.chassis.tests.flaky import Fault, flaky
 from services.chassis.tests.messaging import (
-    cleared,
     consumer,
     count,
     effects,
@@ -38,23 +37,6 @@ from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
 @pytest.fixture(autouse=True)
 def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_POLL_SECONDS", 0.02)
-
-
-@pytest.fixture(scope="module")
-def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with postgres.fresh_database() as home:
-        yield home
-
-
-@pytest.fixture
-async def database(home: FreshDatabase) -> AsyncIterator[Database]:
-    async with cleared(home) as database:
-        yield database
-
-
-@pytest.fixture
-def queue(make_topic: Callable[..., str], make_queue: Callable[..., Queue]) -> Queue:
-    return make_queue(make_topic(), ["thing.done"], visibility_seconds=60)
 
 
 async def test_a_message_has_its_effect_and_is_gone(database: Database, queue: Queue) -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from chassis.queue import Queue as ChassisQueue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.tests.messaging import (
-    cleared,
     consumer,
     count,
     event,
@@ -23,7 +21,7 @@ from services.chassis.tests.messaging import (
     write_down,
 )
 from services.chassis.tests.queues import counts, is_empty, receive, send
-from tests.fixtures import FreshDatabase, Postgres, Queue, eventually
+from tests.fixtures import Queue, eventually
 
 AT_ONCE = 3
 """What a pool of five leaves to a consumer."""
@@ -32,23 +30,6 @@ AT_ONCE = 3
 @pytest.fixture(autouse=True)
 def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_POLL_SECONDS", 0.02)
-
-
-@pytest.fixture(scope="module")
-def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with postgres.fresh_database() as home:
-        yield home
-
-
-@pytest.fixture
-async def database(home: FreshDatabase) -> AsyncIterator[Database]:
-    async with cleared(home) as database:
-        yield database
-
-
-@pytest.fixture
-def queue(make_topic: Callable[..., str], make_queue: Callable[..., Queue]) -> Queue:
-    return make_queue(make_topic(), ["thing.done"], visibility_seconds=60)
 
 
 async def test_a_slow_handlers_message_is_not_delivered_to_another_consumer(database: Database, queue: Queue) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -7,20 +6,8 @@ from chassis import inbox
 from chassis.database import Database
 from chassis.inbox import first_time
 
-from services.chassis.tests.messaging import cleared, count, effects, event, texts
-from tests.fixtures import FreshDatabase, Postgres, eventually
-
-
-@pytest.fixture(scope="module")
-def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with postgres.fresh_database() as home:
-        yield home
-
-
-@pytest.fixture
-async def database(home: FreshDatabase) -> AsyncIterator[Database]:
-    async with cleared(home) as database:
-        yield database
+from services.chassis.tests.messaging import count, effects, event, texts
+from tests.fixtures import eventually
 
 
 async def test_an_event_is_new_once(database: Database) -> None:

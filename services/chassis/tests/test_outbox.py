@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,31 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY
 
 from services.chassis.tests.flaky import Fault, flaky
-from services.chassis.tests.messaging import cleared, count, effects, event, opened, running, texts
+from services.chassis.tests.messaging import count, effects, event, opened, running, texts
 from services.chassis.tests.queues import arrivals, first_seen, received, streams
-from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
-
-
-@pytest.fixture(scope="module")
-def home(postgres: Postgres) -> Iterator[FreshDatabase]:
-    with postgres.fresh_database() as home:
-        yield home
-
-
-@pytest.fixture
-async def database(home: FreshDatabase) -> AsyncIterator[Database]:
-    async with cleared(home) as database:
-        yield database
-
-
-@pytest.fixture
-def topic(make_topic: Callable[..., str]) -> str:
-    return make_topic()
-
-
-@pytest.fixture
-def queue(topic: str, make_queue: Callable[..., Queue]) -> Queue:
-    return make_queue(topic, ["thing.done"], visibility_seconds=60)
+from tests.fixtures import Emulator, FreshDatabase, Queue, eventually
 
 
 async def test_an_event_arrives_as_it_was_published(database: Database, topic: str, queue: Queue) -> None:
