@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
+from chassis import aws
 from pydantic import SecretStr
 
 from users.domain import EmailTaken, IdentitiesUnavailable, SignUpRefused
@@ -133,7 +133,7 @@ class CognitoIdentities:
     async def _connected(self) -> "CognitoIdentityProviderClient":
         async with self._opening:
             if self._client is None:
-                opening = get_session().create_client("cognito-idp", config=_CONFIG)
+                opening = aws.session().create_client("cognito-idp", config=_CONFIG)
                 self._client = await self._exits.enter_async_context(opening)
         return self._client
 
