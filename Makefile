@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
-ENVIRONMENT := eval "$$($(PYTHON) tools/environment.py)"
+ENVIRONMENT := exports="$$($(PYTHON) tools/environment.py)" && eval "$$exports"
 space := $(subst ,, )
 CHECKED := infra stacks services tests tools conftest.py
 
