@@ -72,9 +72,9 @@ stdout_logfile_backups=1
 
 def _written(path: str | Path) -> str:
     """A path as supervisord's format has it."""
-    if set(str(path)) & set('\n;"'):
+    if set(str(path)) & set('%;"\n'):
         raise ProcessFailed(f"supervisord cannot work in a folder of this name: {path}")
-    return str(path).replace("%", "%%")
+    return str(path)
 
 
 class Supervisord:
@@ -231,7 +231,7 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{_written(self.socket)}
 
 [include]
-files = {_written(self.programs)}/*.conf
+files = {self.programs.name}/*.conf
 """
 
 

@@ -189,15 +189,21 @@ def test_stopping_ends_every_process_and_removes_every_file(tmp_path: Path) -> N
     daemon.stop()  # again is no error
 
 
-def test_a_checkout_with_a_long_path_gets_a_socket_with_a_short_one(tmp_path: Path) -> None:
-    daemon = Supervisord(str(tmp_path / ("deep" * 30) / "run"))
+def test_a_checkout_may_lie_deep_and_have_spaces_in_its_name(tmp_path: Path) -> None:
+    daemon = Supervisord(str(tmp_path / ("deep" * 30) / "it's a b" / "run"))
     assert len(os.fsencode(daemon.socket)) <= 104
 
     daemon.start()
+    _ProcessProvider().ensure(process(daemon, tmp_path), {})
 
-    assert daemon.running()
     daemon.stop()
     assert not daemon.socket.exists()
+
+
+@pytest.mark.parametrize("name", ["a;b", "50%"])
+def test_a_folder_whose_name_supervisord_cannot_read_is_refused_with_the_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ProcessFailed, match=f"cannot work in a folder of this name: .*{name}"):
+        Supervisord(str(tmp_path / name)).start()
 
 
 def test_a_job_that_fails_is_refused_with_its_last_words(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Signing up: one account for an address, whole or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -155,9 +155,10 @@ async def test_a_password_against_the_rules_is_refused_with_the_rule(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http_during_an_outage(
-    settings: UsersSettings, monkeypatch: pytest.MonkeyPatch
+    settings: UsersSettings, make_person: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The way to a service whose identity provider is out of reach."""
+    await make_person("eve").signed_up()  # the shared service is connected now, and stays so
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     app = create_app(without_relay(settings))
     transport = httpx.ASGITransport(app=app)
