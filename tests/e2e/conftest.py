@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.shop import Shop
-from tests.e2e.system import System
+from tests.e2e.system import System, running
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
@@ -25,10 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     if shutil.which("pulumi") is None and not (Path(__file__).parent.parent.parent / ".shop/pulumi").exists():
         pytest.skip("the Pulumi CLI is not installed: `make test` installs it")
-    system = System(tmp_path_factory.mktemp("shared"))
-    system.up()
-    yield system
-    system.destroy()
+    with running(tmp_path_factory.mktemp("shared")) as system:
+        yield system
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,18 @@ from tools.environment import environment
 ROOT = Path(__file__).parent.parent.parent
 UP_SECONDS = 180
 CACHES = shutil.ignore_patterns("__pycache__", ".*")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator["System"]:
+    """A system that is up, and leaves no process behind whatever happens."""
+    system = System(folder)
+    try:
+        system.up()
+        yield system
+    finally:
+        if system.everything_running():
+            system.destroy()
 
 
 @dataclass(frozen=True)

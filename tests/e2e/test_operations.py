@@ -12,7 +12,7 @@ import pytest
 
 from infra.local.supervision import Supervisord
 from tests.e2e.shop import Person, Shop
-from tests.e2e.system import Step, System
+from tests.e2e.system import Step, System, running
 from tests.fixtures import eventually, wait_for
 
 PROCESSES = {"postgres", "emulator", "users", "orders", "notifications", "gateway"}
@@ -21,11 +21,8 @@ PROCESSES = {"postgres", "emulator", "users", "orders", "notifications", "gatewa
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, shared_system: System) -> Iterator[System]:
     """A second system beside the shared one, as in a second checkout."""
-    system = System(tmp_path_factory.mktemp("own"))
-    system.up()
-    yield system
-    if system.everything_running():
-        system.destroy()
+    with running(tmp_path_factory.mktemp("own")) as system:
+        yield system
 
 
 @pytest.fixture
