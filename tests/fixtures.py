@@ -95,6 +95,20 @@ class FreshDatabase:
     password: str
 
 
+def service_settings(name: str, home: FreshDatabase, tokens: Issuer) -> dict[str, Any]:
+    """What the settings of every service with a database have in common, in a test."""
+    return {
+        "service_name": name,
+        "service_version": "test",
+        "environment": "local",
+        "database_url": home.url,
+        "database_password": home.password,
+        "token_issuer": tokens.issuer,
+        "token_audience": [tokens.audience],
+        "token_jwks_url": tokens.jwks_url,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
     url: str

@@ -97,9 +97,6 @@ class System:
         """Every process that works in the folder of this system, or for it."""
         return [process for process in psutil.process_iter() if self._belongs(process)]
 
-    def log(self, name: str) -> str:
-        return (self.run / "logs" / f"{name}.log").read_text()
-
     def _server(self, environment: dict[str, str]) -> bool:
         return environment.get("SUPERVISOR_SERVER_URL", "").endswith(self._socket)
 

@@ -16,7 +16,7 @@ from chassis.settings import Settings
 from fastapi import FastAPI
 from notifications.bootstrap import service
 
-from tests.fixtures import Postgres
+from tests.fixtures import Postgres, service_settings
 from tests.tokens import Issuer
 
 from .people import Person
@@ -26,17 +26,8 @@ from .people import Person
 def settings(postgres: Postgres, tokens: Issuer) -> Iterator[Settings]:
     with postgres.fresh_database() as home:
         settings = Settings.model_validate(
-            {
-                "service_name": "notifications",
-                "service_version": "test",
-                "environment": "local",
-                "database_url": home.url,
-                "database_password": home.password,
-                "queue_url": "http://127.0.0.1/000000000000/notifications",
-                "token_issuer": tokens.issuer,
-                "token_audience": [tokens.audience],
-                "token_jwks_url": tokens.jwks_url,
-            }
+            service_settings("notifications", home, tokens)
+            | {"queue_url": "http://127.0.0.1/000000000000/notifications"}
         )
         asyncio.run(migrations.upgrade(settings, "notifications.migrations"))
         yield settings

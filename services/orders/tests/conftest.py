@@ -13,7 +13,7 @@ from chassis.database import Database
 from fastapi import FastAPI
 from orders.bootstrap import OrdersSettings, service
 
-from tests.fixtures import Postgres
+from tests.fixtures import Postgres, service_settings
 from tests.tokens import Issuer
 
 from .customers import Customer
@@ -23,17 +23,7 @@ from .customers import Customer
 def settings(postgres: Postgres, tokens: Issuer) -> Iterator[OrdersSettings]:
     with postgres.fresh_database() as home:
         settings = OrdersSettings.model_validate(
-            {
-                "service_name": "orders",
-                "service_version": "test",
-                "environment": "local",
-                "database_url": home.url,
-                "database_password": home.password,
-                "topic_arn": "arn:aws:sns:eu-central-1:000000000000:orders",
-                "token_issuer": tokens.issuer,
-                "token_audience": [tokens.audience],
-                "token_jwks_url": tokens.jwks_url,
-            }
+            service_settings("orders", home, tokens) | {"topic_arn": "arn:aws:sns:eu-central-1:000000000000:orders"}
         )
         asyncio.run(migrations.upgrade(settings, "orders.migrations"))
         yield settings

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from users.bootstrap import UsersSettings, service
 from users.identities import CognitoIdentities
 
-from tests.fixtures import Emulator, Postgres
+from tests.fixtures import Emulator, Postgres, service_settings
 from tests.tokens import Issuer
 
 from .people import Person, Pool
@@ -53,16 +53,10 @@ def pool(emulator: Emulator) -> Pool:
 def settings(postgres: Postgres, tokens: Issuer, pool: Pool) -> Iterator[UsersSettings]:
     with postgres.fresh_database() as home:
         settings = UsersSettings.model_validate(
-            {
-                "service_name": "users",
-                "service_version": "test",
-                "environment": "local",
-                "database_url": home.url,
-                "database_password": home.password,
+            service_settings("users", home, tokens)
+            | {
                 "topic_arn": "arn:aws:sns:eu-central-1:000000000000:users",
-                "token_issuer": tokens.issuer,
                 "token_audience": [pool.client_id],
-                "token_jwks_url": tokens.jwks_url,
                 "user_pool_id": pool.id,
             }
         )
