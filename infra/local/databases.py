@@ -10,6 +10,7 @@ from psycopg import sql
 from pulumi.dynamic import Resource
 
 from infra.local import servers
+from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
 
 CONNECT_SECONDS = 5
@@ -22,8 +23,7 @@ class _ClusterProvider(EnsuringProvider):
         data, password = Path(inputs["directory"]) / "data", _password_file(inputs["directory"])
         password.parent.mkdir(parents=True, exist_ok=True)
         if not password.exists():
-            password.touch(mode=0o600)
-            password.write_text(secrets.token_urlsafe(24))
+            write_private(password, secrets.token_urlsafe(24))
         servers.initialise(data, password)
         return {}
 

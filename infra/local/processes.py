@@ -1,17 +1,18 @@
 """Ports, processes and jobs as Pulumi resources."""
 
-import os
 import random
 import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pulumi
 from pulumi.dynamic import Resource
 
+from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
 from infra.local.servers import takes_connections
 from infra.local.supervision import ProcessFailed, Program, Supervisord, answers, port_is_free
@@ -113,9 +114,7 @@ class _ProcessProvider(EnsuringProvider):
                 " they choose new ports"
             )
         if inputs.get("configuration"):
-            path = configuration_file(inputs["supervisor"], name)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(inputs["configuration"])
+            write_private(Path(configuration_file(inputs["supervisor"], name)), inputs["configuration"])
         supervisord.run(
             Program(
                 name=name,

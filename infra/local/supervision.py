@@ -24,6 +24,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from infra.local import launch
 from infra.local.errors import Refused
+from infra.local.files import write_private
 
 # What macOS accepts as the path of a Unix socket, with room for the name supervisord gives it while it starts.
 SOCKET_PATH_BYTES = 90
@@ -110,7 +111,7 @@ class Supervisord:
         for stale in self.programs.glob("*.conf"):
             stale.unlink()
         configuration = self.directory / "supervisord.conf"
-        _write(configuration, self._configuration())
+        write_private(configuration, self._configuration())
         started = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
             stdin=subprocess.DEVNULL,
@@ -153,8 +154,8 @@ class Supervisord:
     def run(self, program: Program) -> None:
         """Starts the program, in place of the one of its name."""
         description = self.programs / f"{program.name}.program.json"
-        _write(description, program.description())
-        _write(self.programs / f"{program.name}.conf", program.section(description, self.log(program.name)))
+        write_private(description, program.description())
+        write_private(self.programs / f"{program.name}.conf", program.section(description, self.log(program.name)))
         with self._reconfiguring():
             self._drop(program.name)
             self._call("reloadConfig")
@@ -249,14 +250,6 @@ def _unless(*faults: int) -> Iterator[None]:
     except xmlrpc.client.Fault as fault:
         if fault.faultCode not in faults:
             raise
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaces the file in one step, readable by its owner alone: it may hold the password of a database."""
-    part = path.with_suffix(f"{path.suffix}.part")
-    part.touch(mode=0o600)
-    part.write_text(text)
-    part.replace(path)
 
 
 def port_is_free(port: int) -> bool:
