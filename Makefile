@@ -4,11 +4,20 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
-ENVIRONMENT := exports="$$($(PYTHON) tools/environment.py)" && eval "$$exports"
+# The laptop's, unless another is named: make preview STACK=dev
+STACK := local
+ENVIRONMENT := exports="$$($(PYTHON) tools/environment.py $(STACK))" && eval "$$exports"
+# The laptop asks nothing; on AWS a person sees the preview and says yes, or YES=1 does.
+ifeq ($(STACK),local)
+HOW := --yes --skip-preview --suppress-outputs
+else
+HOW := $(if $(YES),--yes)
+RULES := --policy-pack infra/policies
+endif
 space := $(subst ,, )
 CHECKED := infra stacks services tests tools conftest.py
 
-.PHONY: help setup env up preview refresh status down token test unit check format generate bench
+.PHONY: help setup env up preview refresh status down token test unit check format generate bench manifests cost critical-path integration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -17,19 +26,19 @@ help: ## this list
 	@tools/bootstrap
 
 setup: .venv/.synced ## installs what is missing: Python packages into .venv, the Pulumi CLI into .shop
-	@$(ENVIRONMENT) && pulumi stack select local --create > /dev/null
+	@$(ENVIRONMENT) && pulumi stack select $(STACK) $(if $(filter local,$(STACK)),--create) > /dev/null
 
 env: setup ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
-	@$(PYTHON) tools/environment.py
+	@$(PYTHON) tools/environment.py $(STACK)
 
-up: setup ## brings the whole system up on this machine, or up to date
-	@$(ENVIRONMENT) && pulumi up -s local --yes --skip-preview --suppress-outputs && $(PYTHON) tools/next_steps.py
+up: setup ## brings the whole system up on this machine, or up to date; on AWS with STACK=dev
+	@$(ENVIRONMENT) && pulumi up -s $(STACK) $(HOW) $(RULES) $(if $(filter local,$(STACK)),&& $(PYTHON) tools/next_steps.py)
 
 preview: setup ## what `make up` would change
-	@$(ENVIRONMENT) && pulumi preview -s local --diff
+	@$(ENVIRONMENT) && pulumi preview -s $(STACK) --diff $(RULES)
 
 refresh: setup ## looks at what is really there
-	@$(ENVIRONMENT) && pulumi refresh -s local --yes --skip-preview --suppress-outputs
+	@$(ENVIRONMENT) && pulumi refresh -s $(STACK) $(HOW)
 
 status: setup ## which processes run
 	@$(ENVIRONMENT) && supervisorctl -c .shop/local/run/supervisord.conf status
@@ -38,15 +47,19 @@ token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
 	@$(ENVIRONMENT) && $(PYTHON) tools/sign_in.py "$(EMAIL)"
 
 down: setup ## takes it down; data stays, unless PURGE=1
-	@$(ENVIRONMENT) && pulumi destroy -s local --yes --skip-preview --suppress-outputs
-	@if [ -n "$(PURGE)" ]; then rm -rf .shop/local .shop/state && echo "The data is gone, too."; \
+	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
+	@if [ $(STACK) != local ]; then exit; fi; \
+	if [ -n "$(PURGE)" ]; then rm -rf .shop/local .shop/state && echo "The data is gone, too."; \
 	else echo "The data is kept in .shop/local/data; make down PURGE=1 removes it."; fi
 
 test: setup ## all tests: units, services on real servers, the whole system end to end
-	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
+	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup -m "not integration" $(TESTS)
+
+integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes API; skipped where they are not
+	@$(PYTHON) -m pytest -m integration tests/integration tests/policies $(TESTS)
 
 unit: .venv/.synced ## the quick tests, under a minute
-	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e" $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
@@ -63,6 +76,15 @@ generate: .venv/.synced ## writes what follows from code: the schema of service.
 	@$(PYTHON) -m infra.catalogue --schema > infra/service.schema.json
 	@for service in users orders notifications; do \
 	  $(PYTHON) -m $$service openapi > services/$$service/openapi.json || exit 1; done
+
+manifests: .venv/.synced ## every Kubernetes object of an environment as YAML: make manifests STACK=prod
+	@$(PYTHON) -m tools.manifests $(STACK)
+
+cost: .venv/.synced ## what an environment costs a month: make cost STACK=dev
+	@$(PYTHON) -m tools.cost $(STACK)
+
+critical-path: .venv/.synced ## how long an environment takes at least, and why: make critical-path STACK=dev
+	@$(PYTHON) -m tools.critical_path $(STACK)
 
 bench: setup ## measures the running system; prints a table, saves bench.json
 	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from infra.catalogue_checks import Problem, cross_check, problems_of
 
-DNS_LABEL = r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$"
+DNS_LABEL = r"^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$"  # with 8 characters of Pulumi's it is a target group's name: 32
 EVENT_TYPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
 SCOPE_NAME = r"^[a-z][a-z0-9-]*$"
 ROUTE_PATH = r"^(/([A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\+?\}))+$"
@@ -69,9 +69,13 @@ class Route(_Model):
 
 
 class Database(_Model):
-    """A database of the service's own."""
+    """A database of the service's own: a relational one, or a document table."""
 
-    engine: Literal["postgres"]
+    engine: Literal["postgres", "mysql", "dynamodb"]
+
+    @property
+    def relational(self) -> bool:
+        return self.engine != "dynamodb"
 
 
 class Queue(_Model):
@@ -93,12 +97,20 @@ class Scale(_Model):
         return self
 
 
+class Resources(_Model):
+    """What one process of the service may count on. More memory than that ends it."""
+
+    cpu_millis: Annotated[int, Field(ge=10, le=16_000)] = 100
+    """Thousandths of a core."""
+    memory_mib: Annotated[int, Field(ge=32, le=65_536)] = 256
+
+
 class ServiceSpec(_Model):
     """One service: everything that is provisioned for it, in every environment, follows from these fields."""
 
     name: ServiceName
     summary: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    language: Literal["python"]
+    language: Literal["python", "go"]
     scopes: dict[Annotated[str, StringConstraints(pattern=SCOPE_NAME)], str] = {}
     """What a token may allow at this service: name -> what the person is asked to agree to."""
     routes: Annotated[tuple[Route, ...], Field(strict=False)] = ()
@@ -110,6 +122,7 @@ class ServiceSpec(_Model):
     identity: Literal["admin"] | None = None
     """`admin`: the service may create people in the user pool."""
     scale: Scale = Scale()
+    resources: Resources = Resources()
 
     @property
     def module(self) -> str:
@@ -159,6 +172,10 @@ class Catalogue:
     def scopes(self) -> list[str]:
         """Every scope as it stands in a token: `orders/read`."""
         return [f"{spec.name}/{scope}" for spec in self for scope in spec.scopes]
+
+    def callers(self, spec: ServiceSpec) -> list[str]:
+        """The services that call `spec`."""
+        return [each.name for each in self if spec.name in each.calls]
 
     def in_call_order(self) -> list[ServiceSpec]:
         """Every service after the services that it calls."""

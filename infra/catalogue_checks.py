@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RESERVED_NAMES = {"chassis": "the shared library"}
 
 REMEDIES = {
-    "name": "is no DNS label: lower-case letters, digits and hyphens, starting with a letter, at most 30 long",
+    "name": "is no DNS label: lower-case letters, digits and hyphens, starting with a letter, at most 24 long",
     "calls": "is no name of a service: lower-case letters, digits and hyphens, starting with a letter",
     "path": "is no path of a route: `/segment/{variable}`, with no slash at the end",
     "publishes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
@@ -37,8 +37,10 @@ class Problem:
         return f"  {where}: `{self.value}` {self.remedy}" if self.value is not None else f"  {where}: {self.remedy}"
 
 
-def problems_of(error: ValidationError, file: str, model: type[BaseModel]) -> list[Problem]:
-    """pydantic's findings in the words of this file."""
+def problems_of(
+    error: ValidationError, file: str, model: type[BaseModel], remedies: Mapping[str, str] = REMEDIES
+) -> list[Problem]:
+    """pydantic's findings in words that say what would be right. `remedies`: field -> what its pattern means."""
     found = []
     for item in error.errors(include_url=False):
         location = [part for part in item["loc"] if part != "[key]"]
@@ -49,16 +51,20 @@ def problems_of(error: ValidationError, file: str, model: type[BaseModel]) -> li
                 remedy = f"is no key here; {_instead(str(location[-1]), _keys(model, location[:-1]))}"
                 value = location[-1]
             case "missing":
-                value, remedy = None, "is missing: every service says it"
+                value, remedy = None, "is missing"
             case "string_pattern_mismatch":
                 names = [part for part in location if isinstance(part, str)]
-                remedy = next((REMEDIES[part] for part in reversed(names) if part in REMEDIES), item["msg"])
+                remedy = next((remedies[part] for part in reversed(names) if part in remedies), _lowered(item["msg"]))
             case "value_error":
                 value, remedy = None, str(item["ctx"]["error"])
             case _:
-                remedy = f"will not do: {item['msg'][0].lower()}{item['msg'][1:]}"
+                remedy = f"will not do: {_lowered(item['msg'])}"
         found.append(Problem(file, field, value, remedy))
     return found
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -7,7 +7,7 @@ import pulumi
 from infra import catalogue
 from infra.local.edge import Gateway, GatewayArgs
 from infra.local.platform import People, PeopleArgs, Platform, PlatformArgs
-from infra.local.service import Service, ServiceArgs, topics
+from infra.local.service import Service, ServiceArgs, not_here, topics
 from stacks.settings import PROJECT, LocalSettings
 
 ROOT = Path(__file__).parent.parent
@@ -18,6 +18,8 @@ CALLBACK_URL = "http://127.0.0.1:8250/callback"
 def deploy(stack: str, settings: LocalSettings) -> None:
     settings = settings.under(ROOT)
     declared = catalogue.load(settings.services)
+    if problems := not_here(declared):
+        raise catalogue.CatalogueError(problems)
     prefix = f"{PROJECT}-{stack}"
 
     platform = Platform("platform", PlatformArgs(directory=settings.directory))

@@ -1,25 +1,42 @@
 """The settings of an environment. The only reader of `pulumi.Config`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from infra.aws.cidr import MAX_ZONES, subnets
 from infra.catalogue_checks import Problem, problems_of
 
 PROJECT = "shop"
+LOCAL = "local"
+
+S = TypeVar("S", bound="Settings")
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Block = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
+Days = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+"""How long CloudWatch can keep logs."""
 
 
 class SettingsError(Exception):
     """Everything that is wrong with the settings of a stack."""
 
+    def __init__(self, stack: str, problems: list[Problem]) -> None:
+        file = f"Pulumi.{stack}.yaml"
+        shown = [Problem(file, f"{PROJECT}:{each.field}".rstrip(":"), each.value, each.remedy) for each in problems]
+        super().__init__("\n".join(["The settings are wrong; nothing was touched.", *map(str, shown)]))
 
-class LocalSettings(BaseModel):
-    """`Pulumi.local.yaml`. Paths are relative to the root of the checkout."""
 
+class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LocalSettings(Settings):
+    """`Pulumi.local.yaml`. Paths are relative to the root of the checkout."""
 
     services: Path = Path("services")
     """The folder of the catalogue."""
@@ -31,20 +48,237 @@ class LocalSettings(BaseModel):
         return LocalSettings(services=root / self.services, directory=root / self.directory)
 
 
-def local_settings(stack: str, values: Mapping[str, str]) -> LocalSettings:
+class NetworkSettings(Settings):
+    cidr: str = "10.20.0.0/16"
+    """Addresses of the VPC: a private block of 16 to 20 bits. It cannot be changed later."""
+    zones: Annotated[int, Field(ge=2, le=MAX_ZONES)]
+    nat_per_zone: bool
+    """One NAT gateway serves all zones, or each has its own: 33 dollars a month each."""
+    flow_log_days: Days | None
+    """How long the VPC's flow logs are kept; null writes none."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "NetworkSettings":
+        try:
+            subnets(self.cidr, self.zones)
+        except ValueError as error:
+            raise ValueError(f"`{self.cidr}` is no `cidr` for {self.zones} zones: {error}") from None
+        return self
+
+
+class ClusterSettings(Settings):
+    version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.35"
+    reached_from: tuple[Block, ...]
+    """Address blocks from which the cluster's API may be reached; none for reach from inside the VPC only."""
+    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    """IAM roles that may do everything in the cluster, besides the role that deploys."""
+    spot: bool
+    """Nodes on spare capacity first, on demand only where there is none."""
+    architectures: tuple[Literal["arm64", "amd64"], ...] = ("arm64", "amd64")
+    vcpu_limit: Annotated[int, Field(ge=2, le=1000)] = 40
+    """All nodes together: the bound of what a mistake can cost."""
+    log_days: Days
+
+
+class DatabaseSettings(Settings):
+    shared: bool
+    """One instance per engine for all services, with a database and a role each. Cheaper; what it gives up: a service
+    that fills the disk or the processor disturbs the others, and all share versions, backups and restores."""
+    instance_class: Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")]
+    storage_gib: Annotated[int, Field(ge=20, le=65_536)] = 20
+    multi_zone: bool
+    backup_days: Annotated[int, Field(ge=1, le=35)]
+    managed_password: bool = True
+    """RDS makes and keeps the password of the master user. Only an emulator needs it off."""
+
+
+class ImageSettings(Settings):
+    """Where the images come from: exactly one of the three."""
+
+    build: bool = False
+    """Build from this checkout and push to repositories of this environment's own."""
+    promote_from: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$")] | None = None
+    """`<registry>/<prefix>` of the environment that built this very source; its images are deployed by digest."""
+    digests: dict[str, Digest] = {}
+    """Image -> digest, in repositories of this environment's own: what a copy or another builder pushed there."""
+    pull_accounts: tuple[Annotated[str, StringConstraints(pattern=r"^\d{12}$")], ...] = ()
+    """Accounts that may pull from this environment's repositories, to promote from them."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ImageSettings":
+        if [self.build, self.promote_from is not None, bool(self.digests)].count(True) != 1:
+            raise ValueError("names one source of images: `build: true`, `promote_from` or `digests`")
+        return self
+
+
+class Domain(Settings):
+    name: Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
+    zone_id: Annotated[str, StringConstraints(pattern=r"^Z[A-Z0-9]+$")]
+    """The public Route 53 zone in which the name lies."""
+
+
+class ObservabilitySettings(Settings):
+    alarms: bool = True
+    """Only an emulator without metric alarms needs it off."""
+    email: str | None = None
+    """Who is told about alarms; AWS asks that address for its consent first."""
+    log_days: Days
+    container_logs: bool
+    """What containers print goes to CloudWatch: 0.50 dollars per GB and more."""
+    collector: str | None = None
+    """Image of the OpenTelemetry collector, by digest; without it traces and services' metrics stay inside."""
+
+    @field_validator("collector")
+    @classmethod
+    def _by_digest(cls, value: str | None) -> str | None:
+        if value is not None and "@sha256:" not in value:
+            raise ValueError(f"`{value}` is no image by digest: <repository>@sha256:...")
+        return value
+
+
+class TargetSettings(Settings):
+    """What stands in for AWS and EKS: the stack `emulated` only."""
+
+    endpoints: dict[str, str] = {}
+    """Service of AWS -> the address that answers for it."""
+    kubeconfig: Path | None = None
+    """How the cluster is reached, instead of by `aws eks get-token`."""
+    wait_for_pods: bool = True
+    """Off where nothing runs pods: then no object is waited for until it is ready."""
+    forgets: dict[str, tuple[str, ...]] = {}
+    """Resource type -> properties that the stand-in does not remember, and that are therefore not compared."""
+
+
+class AwsSettings(Settings):
+    """`Pulumi.<stack>.yaml` of an environment on AWS. `purpose` chooses the defaults: see DEFAULTS."""
+
+    purpose: Literal["development", "production"]
+    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+    """The one account that may be touched."""
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "eu-central-1"
+    services: Path = Path("services")
+    protected: bool
+    """Nothing that holds data can be deleted before this is switched off."""
+    replicas_at_least: int | None
+    """Every service's `scale.min` where that is more: 1 makes a small environment of a catalogue of big services."""
+    network: NetworkSettings
+    cluster: ClusterSettings
+    databases: DatabaseSettings
+    images: ImageSettings
+    domain: Domain | None = None
+    callback_urls: tuple[str, ...] = ("http://127.0.0.1:8250/callback",)
+    """Where the sign-in page may send a browser back to."""
+    observability: ObservabilitySettings
+    target: TargetSettings = TargetSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Without a purpose every default would be reported as missing, too.
+        return merged(DEFAULTS.get(str(values.get("purpose")), DEFAULTS["development"]), values)
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> "AwsSettings":
+        if self.purpose == "production":
+            databases = self.databases
+            wrong = [
+                (not self.protected, "`protected: false`: leave it out"),
+                (databases.shared, "`databases.shared: true`: every service has an instance of its own"),
+                (not databases.multi_zone, "`databases.multi_zone: false`: a zone may fail"),
+                (databases.backup_days < SAFE_BACKUP_DAYS, f"`databases.backup_days` below {SAFE_BACKUP_DAYS}"),
+                ("0.0.0.0/0" in self.cluster.reached_from, "`cluster.reached_from` the world: name your networks"),
+            ]
+            if found := [remedy for is_wrong, remedy in wrong if is_wrong]:
+                raise ValueError(f"for production this will not do: {'; '.join(found)}")
+        return self
+
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "development": {
+        "protected": False,
+        "replicas_at_least": 1,
+        "network": {"zones": 2, "nat_per_zone": False, "flow_log_days": None},
+        "cluster": {"spot": True, "log_days": 7},
+        "databases": {"shared": True, "instance_class": "db.t4g.micro", "multi_zone": False, "backup_days": 1},
+        "observability": {"log_days": 7, "container_logs": False},
+    },
+    "production": {
+        "protected": True,
+        "replicas_at_least": None,
+        "network": {"zones": 3, "nat_per_zone": True, "flow_log_days": 90},
+        "cluster": {"spot": False, "log_days": 90},
+        "databases": {"shared": False, "instance_class": "db.t4g.medium", "multi_zone": True, "backup_days": 14},
+        "observability": {"log_days": 90, "container_logs": True},
+    },
+}
+"""All in which the two purposes differ: development is cheap, production is safe. A stack may say otherwise."""
+
+SAFE_BACKUP_DAYS = 7
+MISSING = {
+    "purpose": "is missing: `development` is cheap, `production` is safe: pulumi config set purpose <one of them>",
+    "account": "is missing: the account that may be touched: pulumi config set account <12 digits>",
+    "cluster.reached_from": "is missing: from where the cluster's API may be reached: "
+    "pulumi config set --path 'cluster.reached_from[0]' <your address>/32",
+}
+PATTERNS = {
+    "account": "is no account: 12 digits, in quotes",
+    "region": "is no region: as in `eu-central-1`",
+    "reached_from": "is no block of addresses: as in `203.0.113.7/32`",
+    "admins": "is no role: arn:aws:iam::<account>:role/<name>",
+    "version": "is no version of Kubernetes: as in `1.35`, in quotes",
+    "instance_class": "is no class of instances: as in `db.t4g.micro`",
+    "promote_from": "is no registry with a prefix: as in `123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev`",
+    "digests": "is no digest: sha256: and 64 hexadecimal digits",
+}
+
+
+def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` over `defaults`, also inside of mappings."""
+    both = dict(defaults)
+    for key, value in given.items():
+        inner = both.get(key)
+        both[key] = merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def settings(model: type[S], stack: str, values: Mapping[str, str]) -> S:
     """Settings from the values of a stack's configuration, keys without the name of the project.
 
     Raises:
         SettingsError: naming the file, each wrong key, its value, and what is allowed.
     """
-    given: dict[str, Any] = dict(values)
     try:
-        return LocalSettings.model_validate(given)
+        return model.model_validate({key: _structured(value) for key, value in values.items()})
     except ValidationError as error:
-        file = f"Pulumi.{stack}.yaml"
-        problems = problems_of(error, file, LocalSettings)
-        shown = [Problem(each.file, f"{PROJECT}:{each.field}", each.value, each.remedy) for each in problems]
-        raise SettingsError("\n".join(["The settings are wrong; nothing was touched.", *map(str, shown)])) from None
+        found = problems_of(error, "", model, PATTERNS)
+        raise SettingsError(stack, [_explained(problem) for problem in found]) from None
+
+
+def local_settings(stack: str, values: Mapping[str, str]) -> LocalSettings:
+    """Raises: SettingsError."""
+    return settings(LocalSettings, stack, values)
+
+
+def aws_settings(stack: str, values: Mapping[str, str]) -> AwsSettings:
+    """Raises: SettingsError."""
+    read = settings(AwsSettings, stack, values)
+    if stack == "prod" and read.purpose != "production":
+        remedy = "will not do for this stack: its purpose is `production`"
+        raise SettingsError(stack, [Problem("", "purpose", read.purpose, remedy)])
+    return read
+
+
+def _explained(problem: Problem) -> Problem:
+    missing = problem.remedy == "is missing" and problem.field in MISSING
+    return Problem("", problem.field, None, MISSING[problem.field]) if missing else problem
+
+
+def _structured(value: str) -> Any:
+    """Pulumi hands over a list or a mapping as JSON."""
+    try:
+        return json.loads(value) if value.startswith(("{", "[")) else value
+    except json.JSONDecodeError:
+        return value
 
 
 def configured() -> Mapping[str, str]:

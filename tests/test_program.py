@@ -11,7 +11,8 @@ from infra import catalogue
 from infra.catalogue import CatalogueError
 from stacks import local
 from stacks.settings import LocalSettings
-from tests.mocks import Recording, record
+from tests.mocks import record
+from tools.planned import Plan
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,12 +50,12 @@ def slice_of(spec: catalogue.ServiceSpec, declared: catalogue.Catalogue) -> set[
     }
 
 
-def run(services: Path, directory: Path = Path("/data")) -> Recording:
+def run(services: Path, directory: Path = Path("/data")) -> Plan:
     return record(lambda: local.deploy("local", LocalSettings(services=services, directory=directory)))
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
+def recording() -> Plan:
     return run(ROOT / "services")
 
 
@@ -69,7 +70,7 @@ def services(tmp_path: Path) -> Path:
     return copy
 
 
-def test_the_program_makes_the_platform_and_the_slice_of_each_service_and_nothing_else(recording: Recording) -> None:
+def test_the_program_makes_the_platform_and_the_slice_of_each_service_and_nothing_else(recording: Plan) -> None:
     declared = catalogue.load(ROOT / "services")
     expected = PLATFORM.union(*(slice_of(spec, declared) for spec in declared))
 
@@ -99,8 +100,8 @@ def test_a_new_service_adds_its_slice_and_changes_nothing_else(services: Path) -
     assert _changed(before, after) == {"gateway", "shop-local-app"}  # the route, and the scope people may grant
 
 
-def _changed(before: Recording, after: Recording) -> set[str]:
-    def shown(recording: Recording) -> dict[tuple[str, str], Any]:
+def _changed(before: Plan, after: Plan) -> set[str]:
+    def shown(recording: Plan) -> dict[tuple[str, str], Any]:
         # Ports are numbered by the mocks in the order of registration.
         return {(each.type, each.name): _without_ports(each.inputs) for each in recording.resources}
 
@@ -116,9 +117,9 @@ def _without_ports(value: Any) -> Any:
     return "" if isinstance(value, str) and "127.0.0.1:2" in value else value
 
 
-def test_a_process_knows_its_own_database_topic_and_queue_and_no_others(recording: Recording) -> None:
-    users = recording.named(":Process", "users")["environment"]
-    notifications = recording.named(":Process", "notifications")["environment"]
+def test_a_process_knows_its_own_database_topic_and_queue_and_no_others(recording: Plan) -> None:
+    users = recording.named("Process", "users")["environment"]
+    notifications = recording.named("Process", "notifications")["environment"]
 
     assert users["DATABASE_URL"].startswith("postgresql://users@127.0.0.1:")
     assert users["DATABASE_URL"].endswith("/users")
@@ -131,8 +132,8 @@ def test_a_process_knows_its_own_database_topic_and_queue_and_no_others(recordin
     assert [value for value in notifications.values() if "users" in str(value)] == []
 
 
-def test_a_process_has_exactly_the_environment_of_the_contract(recording: Recording) -> None:
-    environment = recording.named(":Process", "orders")["environment"]
+def test_a_process_has_exactly_the_environment_of_the_contract(recording: Plan) -> None:
+    environment = recording.named("Process", "orders")["environment"]
 
     assert set(environment) == {
         "AWS_ACCESS_KEY_ID",
@@ -161,20 +162,20 @@ def test_a_process_has_exactly_the_environment_of_the_contract(recording: Record
     assert environment["TOKEN_AUDIENCE"] == "client"
 
 
-def test_migration_and_process_of_a_service_run_in_one_environment(recording: Recording) -> None:
+def test_migration_and_process_of_a_service_run_in_one_environment(recording: Plan) -> None:
     for name in ("users", "orders", "notifications"):
-        process, migration = recording.named(":Process", name), recording.named(":Job", f"{name}-migration")
+        process, migration = recording.named("Process", name), recording.named("Job", f"{name}-migration")
         assert migration["environment"] == process["environment"]
         assert migration["command"] == [*process["command"], "migrate"]
         assert migration["version"] == process["version"] == process["environment"]["SERVICE_VERSION"]
 
 
 def test_a_queue_has_the_declared_deliveries_and_takes_the_declared_events_of_each_publisher(
-    recording: Recording,
+    recording: Plan,
 ) -> None:
-    queue = recording.named(":Queue", "shop-local-notifications")
-    from_users = recording.named(":Subscription", "shop-local-notifications-from-users")
-    from_orders = recording.named(":Subscription", "shop-local-notifications-from-orders")
+    queue = recording.named("Queue", "shop-local-notifications")
+    from_users = recording.named("Subscription", "shop-local-notifications-from-users")
+    from_orders = recording.named("Subscription", "shop-local-notifications-from-orders")
 
     assert (queue["max_deliveries"], queue["visibility_seconds"]) == (5, 30)
     assert (from_users["topic"], from_users["event_types"]) == ("arn:shop-local-users", ["user.created"])
@@ -183,8 +184,8 @@ def test_a_queue_has_the_declared_deliveries_and_takes_the_declared_events_of_ea
     assert {from_users["queue"], from_orders["queue"]} == {"arn:shop-local-notifications"}
 
 
-def test_the_gateway_has_every_declared_route_with_its_scopes_and_throttle_and_no_other(recording: Recording) -> None:
-    configuration = recording.named(":Process", "gateway")["configuration"]
+def test_the_gateway_has_every_declared_route_with_its_scopes_and_throttle_and_no_other(recording: Plan) -> None:
+    configuration = recording.named("Process", "gateway")["configuration"]
     declared = [(spec.name, route) for spec in catalogue.load(ROOT / "services") for route in spec.routes]
 
     assert configuration["audience"] == ["client"]
@@ -197,15 +198,15 @@ def test_the_gateway_has_every_declared_route_with_its_scopes_and_throttle_and_n
         (name, route.method, route.path, list(route.scopes), route.public, route.throttle.model_dump())
         for name, route in declared
     ]
-    orders = recording.named(":Process", "orders")["port"]
+    orders = recording.named("Process", "orders")["port"]
     assert {each["url"] for each in configuration["routes"] if each["service"] == "orders"} == {
         f"http://127.0.0.1:{orders:.0f}"
     }
 
 
-def test_the_application_may_ask_for_every_declared_scope(recording: Recording) -> None:
-    assert recording.named(":AppClient", "shop-local-app")["scopes"] == catalogue.load(ROOT / "services").scopes
-    assert recording.named(":Scopes", "orders")["scopes"] == {
+def test_the_application_may_ask_for_every_declared_scope(recording: Plan) -> None:
+    assert recording.named("AppClient", "shop-local-app")["scopes"] == catalogue.load(ROOT / "services").scopes
+    assert recording.named("Scopes", "orders")["scopes"] == {
         "read": "Read your orders",
         "write": "Place and cancel orders",
     }
@@ -214,7 +215,7 @@ def test_the_application_may_ask_for_every_declared_scope(recording: Recording) 
 def test_a_change_of_one_service_changes_the_version_of_that_service_alone(services: Path) -> None:
     def versions() -> dict[str, str]:
         recording = run(services)
-        return {name: recording.named(":Process", name)["version"] for name in ("users", "orders", "notifications")}
+        return {name: recording.named("Process", name)["version"] for name in ("users", "orders", "notifications")}
 
     before = versions()
     (services / "orders/domain.py").write_text("PRICE = 1\n")
@@ -231,3 +232,17 @@ def test_a_wrong_catalogue_is_refused_before_anything_is_registered(services: Pa
 
     with pytest.raises(CatalogueError, match=r"services/users/service.yaml: summary: is missing"):
         local.deploy("local", LocalSettings(services=services))
+
+
+def test_what_the_laptop_cannot_run_is_refused_before_anything_is_registered(services: Path) -> None:
+    declaration = {"name": "pricing", "summary": "prices", "language": "go", "database": {"engine": "dynamodb"}}
+    (services / "pricing").mkdir()
+    (services / "pricing/service.yaml").write_text(yaml.safe_dump(declaration))
+
+    with pytest.raises(CatalogueError) as refused:
+        local.deploy("local", LocalSettings(services=services))
+
+    assert str(refused.value).splitlines()[1:] == [
+        "  services/pricing/service.yaml: language: `go` does not run on the laptop yet: `python` does",
+        "  services/pricing/service.yaml: database.engine: `dynamodb` does not run on the laptop yet: `postgres` does",
+    ]

@@ -1,4 +1,8 @@
-"""Prints the environment in which a plain `pulumi` works on this checkout: eval "$(make -s env)"."""
+"""Prints the environment in which a plain `pulumi` works on this checkout: eval "$(make -s env)".
+
+With the name of a stack on AWS: the CLI and the Python of this checkout only. Where its state lies and who guards its
+secrets is the person's: `pulumi login`, or PULUMI_BACKEND_URL.
+"""
 
 import os
 import shlex
@@ -12,24 +16,30 @@ HOME = ROOT / ".shop"
 PASSPHRASE = "local"  # noqa: S105
 
 
-def environment(home: Path = HOME) -> dict[str, str]:
-    """Installs the Pulumi CLI when needed. State and everything else that Pulumi keeps lies under `home`."""
+def programs() -> dict[str, str]:
+    """Installs the Pulumi CLI when needed."""
     install = [sys.executable, str(ROOT / "tools/pulumi/install.py"), str(HOME / "pulumi")]
-    programs = subprocess.run(install, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    (home / "state").mkdir(parents=True, exist_ok=True)
+    installed = subprocess.run(install, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), programs, os.environ["PATH"]]),
-        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_HOME": str(home / "pulumi-home"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), installed, os.environ["PATH"]]),
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
     }
 
 
-def main() -> None:
+def of_the_laptop() -> dict[str, str]:
+    """State and everything else that Pulumi keeps lies in the checkout."""
+    (HOME / "state").mkdir(parents=True, exist_ok=True)
+    return {
+        "PULUMI_BACKEND_URL": f"file://{HOME / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_HOME": str(HOME / "pulumi-home"),
+    }
+
+
+def main(stack: str = "local") -> None:
     try:
-        values = environment()
+        values = programs() | (of_the_laptop() if stack == "local" else {})
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)  # install.py has said why
     for name, value in values.items():
@@ -37,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

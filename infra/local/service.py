@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pulumi
 from pulumi import ResourceOptions
 
 from infra.catalogue import ServiceSpec
+from infra.catalogue_checks import Problem
 from infra.fingerprint import fingerprint
 from infra.local.databases import Database
 from infra.local.messaging import Queue, Subscription, Topic
@@ -18,6 +19,19 @@ from infra.local.processes import Job, JobArgs, Port, Process, ProcessArgs
 
 SHUTDOWN_SECONDS = 20
 Environment = dict[str, pulumi.Input[str]]
+
+
+def not_here(services: Iterable[ServiceSpec]) -> list[Problem]:
+    """What is declared and cannot run on the laptop."""
+    found = []
+    for spec in services:
+        file = f"services/{spec.name}/service.yaml"
+        if spec.language != "python":
+            found.append(Problem(file, "language", spec.language, "does not run on the laptop yet: `python` does"))
+        if spec.database and spec.database.engine != "postgres":
+            remedy = "does not run on the laptop yet: `postgres` does"
+            found.append(Problem(file, "database.engine", spec.database.engine, remedy))
+    return found
 
 
 def topics(platform: Platform, prefix: str, services: list[ServiceSpec], parent: pulumi.Resource) -> dict[str, Topic]:

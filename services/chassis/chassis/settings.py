@@ -54,7 +54,7 @@ class Settings(BaseSettings):
 
     service_name: Name = Field(examples=["service"])
     service_version: str = Field(examples=["0"])
-    environment: Literal["local", "dev", "staging", "prod"] = Field(examples=["local"])
+    environment: Name = Field(examples=["local"])
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)

@@ -1,0 +1,42 @@
+"""How a network is divided: pure arithmetic."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+LARGEST, SMALLEST = 16, 20
+"""Prefix lengths of a VPC. AWS allows 16 to 28; below 20 a zone has too few addresses for nodes and pods."""
+MAX_ZONES = 3
+
+
+@dataclass(frozen=True)
+class Subnets:
+    """One block of each kind per zone, in the order of the zones. No two of them overlap."""
+
+    public: tuple[str, ...]
+    private: tuple[str, ...]
+    database: tuple[str, ...]
+
+
+def subnets(cidr: str, zones: int) -> Subnets:
+    """Divides `cidr` for 1 to 3 zones: a quarter of it per zone for nodes and pods, an eighth of the last quarter each
+    for what is public and for databases. A zone more changes no block of the others.
+
+    10.0.0.0/16 has private blocks of 16,384 addresses, public and database blocks of 2,048.
+
+    Raises:
+        ValueError: when `cidr` is no private IPv4 network of 16 to 20 bits, or `zones` not 1 to 3.
+    """
+    network = IPv4Network(cidr)
+    if not LARGEST <= network.prefixlen <= SMALLEST:
+        raise ValueError(f"/{network.prefixlen} will not do: a VPC here has /{LARGEST} to /{SMALLEST}")
+    if not network.is_private:
+        raise ValueError("is no private network: take one in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16")
+    if not 1 <= zones <= MAX_ZONES:
+        raise ValueError(f"{zones} zones will not do: 1 to {MAX_ZONES}")
+    *private, rest = network.subnets(prefixlen_diff=2)
+    eighths = list(rest.subnets(prefixlen_diff=3))
+    return Subnets(
+        public=tuple(map(str, eighths[:zones])),
+        private=tuple(map(str, private[:zones])),
+        database=tuple(map(str, eighths[MAX_ZONES + 1 :][:zones])),
+    )
