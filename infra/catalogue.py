@@ -19,7 +19,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from infra.catalogue_checks import Problem, cross_check, problems_of
 
-DNS_LABEL = r"^[a-z]([a-z0-9-]{0,22}[a-z0-9])?$"  # with 8 characters of Pulumi's it is a target group's name: 32
+DNS_LABEL = r"^[a-z](-?[a-z0-9])*$"
+LONGEST_NAME = 24  # with eight characters of Pulumi's it is the name of a target group, which may have 32
 EVENT_TYPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
 SCOPE_NAME = r"^[a-z][a-z0-9-]*$"
 ROUTE_PATH = r"^(/([A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\+?\}))+$"
@@ -32,7 +33,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-ServiceName = Annotated[str, StringConstraints(pattern=DNS_LABEL)]
+ServiceName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=LONGEST_NAME)]
 EventType = Annotated[str, StringConstraints(pattern=EVENT_TYPE)]
 Scope = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]
 
@@ -95,6 +96,10 @@ class Scale(_Model):
         if self.min > self.max:
             raise ValueError(f"has min {self.min} above max {self.max}; min is at most max")
         return self
+
+    def from_at_most(self, replicas: int | None) -> "Scale":
+        """The same, but with no more than `replicas` where there is nothing to do."""
+        return self if replicas is None or self.min <= replicas else self.model_copy(update={"min": replicas})
 
 
 class Resources(_Model):
@@ -172,6 +177,13 @@ class Catalogue:
     def scopes(self) -> list[str]:
         """Every scope as it stands in a token: `orders/read`."""
         return [f"{spec.name}/{scope}" for spec in self for scope in spec.scopes]
+
+    @cached_property
+    def relational_engines(self) -> list[Literal["postgres", "mysql"]]:
+        """Engines of which at least one service has a database."""
+        used = {spec.database.engine for spec in self if spec.database}
+        known: tuple[Literal["postgres", "mysql"], ...] = ("postgres", "mysql")
+        return [engine for engine in known if engine in used]
 
     def callers(self, spec: ServiceSpec) -> list[str]:
         """The services that call `spec`."""

@@ -11,11 +11,15 @@ from pydantic import BaseModel, ValidationError
 if TYPE_CHECKING:
     from infra.catalogue import ServiceSpec
 
-RESERVED_NAMES = {"chassis": "the shared library"}
+RESERVED_NAMES = {
+    "chassis": "the shared library",
+    "database-bootstrap": "the image that makes databases",
+    "otel-collector": "the collector of traces",
+}
 
 REMEDIES = {
-    "name": "is no DNS label: lower-case letters, digits and hyphens, starting with a letter, at most 24 long",
-    "calls": "is no name of a service: lower-case letters, digits and hyphens, starting with a letter",
+    "name": "is no DNS label: lower-case letters, digits and single hyphens, starting with a letter",
+    "calls": "is no name of a service: lower-case letters, digits and single hyphens, starting with a letter",
     "path": "is no path of a route: `/segment/{variable}`, with no slash at the end",
     "publishes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
     "subscribes": "is no event type: `noun.verb` in lower case, as in `order.placed`",

@@ -3,10 +3,18 @@
 import pulumi
 
 from infra.catalogue import CatalogueError
-from stacks import local
-from stacks.settings import SettingsError, configured, local_settings
+from stacks import settings
 
+stack = pulumi.get_stack()
 try:
-    local.deploy(pulumi.get_stack(), local_settings(pulumi.get_stack(), configured()))
-except (CatalogueError, SettingsError) as error:
+    # Each imports what its target needs: a laptop no AWS, AWS no supervisor.
+    if stack == settings.LOCAL:
+        from stacks import local
+
+        local.deploy(stack, settings.local_settings(stack, settings.configured()))
+    else:
+        from stacks import aws
+
+        aws.deploy(stack, settings.aws_settings(stack, settings.configured()))
+except (CatalogueError, settings.SettingsError) as error:
     raise pulumi.RunError(str(error)) from None

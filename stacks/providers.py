@@ -1,18 +1,16 @@
-"""How AWS and the cluster are reached, and what a stand-in for them cannot do."""
+"""How AWS and the cluster are reached."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
-from pulumi import Resource, ResourceOptions, ResourceTransformArgs, ResourceTransformResult
+from pulumi import Resource, ResourceOptions
 
 from infra.aws import tags
+from infra.aws.cluster import Cluster
 from infra.catalogue_checks import Problem
-from stacks.settings import PROJECT, AwsSettings, SettingsError, TargetSettings
-
-SKIP_AWAIT = "pulumi.com/skipAwait"
+from stacks.settings import PROJECT, AwsSettings, SettingsError
 
 
 def aws_provider(stack: str, settings: AwsSettings) -> aws.Provider:
@@ -24,7 +22,8 @@ def aws_provider(stack: str, settings: AwsSettings) -> aws.Provider:
         region=settings.region,
         allowed_account_ids=[settings.account],
         default_tags=aws.ProviderDefaultTagsArgs(tags=tags.common(PROJECT, stack)),
-        endpoints=[aws.ProviderEndpointArgs(**{service: url}) for service, url in sorted(endpoints.items())] or None,
+        # One object for all: the provider compares a set of them in pairs, attribute by attribute, for minutes.
+        endpoints=[aws.ProviderEndpointArgs(**endpoints)] if endpoints else None,
         s3_use_path_style=stands_in,
         skip_credentials_validation=stands_in,
         skip_metadata_api_check=stands_in,
@@ -32,16 +31,14 @@ def aws_provider(stack: str, settings: AwsSettings) -> aws.Provider:
     )
 
 
-def kubernetes_provider(
-    kubeconfig: pulumi.Input[str], endpoint: pulumi.Input[str], target: TargetSettings, needs: Sequence[Resource]
-) -> kubernetes.Provider:
-    """The cluster. Everything in it waits for `needs`, and is gone before any of them goes."""
+def kubernetes_provider(cluster: Cluster, egress: Sequence[Resource]) -> kubernetes.Provider:
+    """The cluster. Everything in it waits for access to it and for the way out, and is gone before any of them goes."""
     return kubernetes.Provider(
         "kubernetes",
         # Without an identifier a changed kubeconfig replaces the provider, and with it every object.
-        cluster_identifier=endpoint,
-        kubeconfig=target.kubeconfig.read_text(encoding="utf-8") if target.kubeconfig else kubeconfig,
-        opts=ResourceOptions(depends_on=needs),
+        cluster_identifier=cluster.endpoint,
+        kubeconfig=cluster.kubeconfig,
+        opts=ResourceOptions(depends_on=[*cluster.access, *egress]),
     )
 
 
@@ -64,25 +61,3 @@ def zones(stack: str, settings: AwsSettings, provider: aws.Provider) -> list[str
         remedy = f"is more than {settings.region} has for this account: {', '.join(available) or 'none'}"
         raise SettingsError(stack, [Problem("", "network.zones", wanted, remedy)])
     return available[:wanted]
-
-
-def account_for(target: TargetSettings) -> None:
-    """What a stand-in cannot do is told to the engine here, for every resource; no component knows of it."""
-    if target.forgets or not target.wait_for_pods:
-        pulumi.runtime.register_resource_transform(lambda args: _adapted(args, target))
-
-
-def _adapted(args: ResourceTransformArgs, target: TargetSettings) -> ResourceTransformResult | None:
-    if args.type_ in target.forgets:
-        forgotten = list(target.forgets[args.type_])
-        return ResourceTransformResult(
-            args.props, ResourceOptions.merge(args.opts, ResourceOptions(ignore_changes=forgotten))
-        )
-    if not target.wait_for_pods and args.type_.startswith("kubernetes:") and "metadata" in args.props:
-        metadata = pulumi.Output.from_input(args.props["metadata"]).apply(_unawaited)
-        return ResourceTransformResult({**args.props, "metadata": metadata}, args.opts)
-    return None
-
-
-def _unawaited(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {**metadata, "annotations": {**(metadata.get("annotations") or {}), SKIP_AWAIT: "true"}}

@@ -72,8 +72,12 @@ class ClusterSettings(Settings):
     """Address blocks from which the cluster's API may be reached; none for reach from inside the VPC only."""
     admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may do everything in the cluster, besides the role that deploys."""
+    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    """IAM roles that may look at everything in the cluster: who previews."""
     spot: bool
     """Nodes on spare capacity first, on demand only where there is none."""
+    burstable: bool
+    """Nodes that are cheap while they idle, too."""
     architectures: tuple[Literal["arm64", "amd64"], ...] = ("arm64", "amd64")
     vcpu_limit: Annotated[int, Field(ge=2, le=1000)] = 40
     """All nodes together: the bound of what a mistake can cost."""
@@ -88,8 +92,6 @@ class DatabaseSettings(Settings):
     storage_gib: Annotated[int, Field(ge=20, le=65_536)] = 20
     multi_zone: bool
     backup_days: Annotated[int, Field(ge=1, le=35)]
-    managed_password: bool = True
-    """RDS makes and keeps the password of the master user. Only an emulator needs it off."""
 
 
 class ImageSettings(Settings):
@@ -101,6 +103,8 @@ class ImageSettings(Settings):
     """`<registry>/<prefix>` of the environment that built this very source; its images are deployed by digest."""
     digests: dict[str, Digest] = {}
     """Image -> digest, in repositories of this environment's own: what a copy or another builder pushed there."""
+    kept: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many builds of an image are kept: more than are made while another environment still runs one of them."""
     pull_accounts: tuple[Annotated[str, StringConstraints(pattern=r"^\d{12}$")], ...] = ()
     """Accounts that may pull from this environment's repositories, to promote from them."""
 
@@ -118,35 +122,22 @@ class Domain(Settings):
 
 
 class ObservabilitySettings(Settings):
-    alarms: bool = True
-    """Only an emulator without metric alarms needs it off."""
     email: str | None = None
     """Who is told about alarms; AWS asks that address for its consent first."""
     log_days: Days
     container_logs: bool
     """What containers print goes to CloudWatch: 0.50 dollars per GB and more."""
-    collector: str | None = None
-    """Image of the OpenTelemetry collector, by digest; without it traces and services' metrics stay inside."""
-
-    @field_validator("collector")
-    @classmethod
-    def _by_digest(cls, value: str | None) -> str | None:
-        if value is not None and "@sha256:" not in value:
-            raise ValueError(f"`{value}` is no image by digest: <repository>@sha256:...")
-        return value
+    dashboards: bool
+    """A dashboard for each service, besides the one of the environment: 3 dollars a month each."""
+    traces: bool = True
+    """A collector in the cluster takes traces to X-Ray and the services' own metrics to CloudWatch."""
 
 
 class TargetSettings(Settings):
-    """What stands in for AWS and EKS: the stack `emulated` only."""
+    """What stands in for AWS: the stack `emulated` only."""
 
     endpoints: dict[str, str] = {}
     """Service of AWS -> the address that answers for it."""
-    kubeconfig: Path | None = None
-    """How the cluster is reached, instead of by `aws eks get-token`."""
-    wait_for_pods: bool = True
-    """Off where nothing runs pods: then no object is waited for until it is ready."""
-    forgets: dict[str, tuple[str, ...]] = {}
-    """Resource type -> properties that the stand-in does not remember, and that are therefore not compared."""
 
 
 class AwsSettings(Settings):
@@ -157,10 +148,13 @@ class AwsSettings(Settings):
     """The one account that may be touched."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "eu-central-1"
     services: Path = Path("services")
+    bounded: bool = True
+    """Every role made here has the permissions boundary of infra/environment.yaml, without which the role that deploys
+    may make none."""
     protected: bool
     """Nothing that holds data can be deleted before this is switched off."""
-    replicas_at_least: int | None
-    """Every service's `scale.min` where that is more: 1 makes a small environment of a catalogue of big services."""
+    idle_replicas: Annotated[int, Field(ge=1)] | None
+    """No service has more processes than this while there is nothing to do, whatever its `scale.min` says."""
     network: NetworkSettings
     cluster: ClusterSettings
     databases: DatabaseSettings
@@ -169,6 +163,8 @@ class AwsSettings(Settings):
     callback_urls: tuple[str, ...] = ("http://127.0.0.1:8250/callback",)
     """Where the sign-in page may send a browser back to."""
     observability: ObservabilitySettings
+    quotas: dict[str, int] = {}
+    """What AWS has granted beyond its defaults: names as in infra/aws/quotas.py."""
     target: TargetSettings = TargetSettings()
 
     @model_validator(mode="before")
@@ -176,6 +172,13 @@ class AwsSettings(Settings):
     def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Without a purpose every default would be reported as missing, too.
         return merged(DEFAULTS.get(str(values.get("purpose")), DEFAULTS["development"]), values)
+
+    @field_validator("region")
+    @classmethod
+    def _of_the_commercial_partition(cls, value: str) -> str:
+        if value.startswith(("cn-", "us-gov-", "us-iso")):
+            raise ValueError(f"`{value}` lies in a partition of its own, with other names of services: not supported")
+        return value
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> "AwsSettings":
@@ -196,19 +199,19 @@ class AwsSettings(Settings):
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "development": {
         "protected": False,
-        "replicas_at_least": 1,
+        "idle_replicas": 1,
         "network": {"zones": 2, "nat_per_zone": False, "flow_log_days": None},
-        "cluster": {"spot": True, "log_days": 7},
+        "cluster": {"spot": True, "burstable": True, "log_days": 7},
         "databases": {"shared": True, "instance_class": "db.t4g.micro", "multi_zone": False, "backup_days": 1},
-        "observability": {"log_days": 7, "container_logs": False},
+        "observability": {"log_days": 7, "container_logs": False, "dashboards": False},
     },
     "production": {
         "protected": True,
-        "replicas_at_least": None,
+        "idle_replicas": None,
         "network": {"zones": 3, "nat_per_zone": True, "flow_log_days": 90},
-        "cluster": {"spot": False, "log_days": 90},
+        "cluster": {"spot": False, "burstable": False, "log_days": 90},
         "databases": {"shared": False, "instance_class": "db.t4g.medium", "multi_zone": True, "backup_days": 14},
-        "observability": {"log_days": 90, "container_logs": True},
+        "observability": {"log_days": 90, "container_logs": True, "dashboards": True},
     },
 }
 """All in which the two purposes differ: development is cheap, production is safe. A stack may say otherwise."""
@@ -224,6 +227,7 @@ PATTERNS = {
     "account": "is no account: 12 digits, in quotes",
     "region": "is no region: as in `eu-central-1`",
     "reached_from": "is no block of addresses: as in `203.0.113.7/32`",
+    "viewers": "is no role: arn:aws:iam::<account>:role/<name>",
     "admins": "is no role: arn:aws:iam::<account>:role/<name>",
     "version": "is no version of Kubernetes: as in `1.35`, in quotes",
     "instance_class": "is no class of instances: as in `db.t4g.micro`",

@@ -170,8 +170,8 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
             ALPHA.replace("name: alpha", "name: Alpha_1"),
             BETA.replace("    calls: [alpha]\n", ""),
             [
-                "services/alpha/service.yaml: name: `Alpha_1` is no DNS label: lower-case letters, digits and "
-                "hyphens, starting with a letter, at most 24 long"
+                "services/alpha/service.yaml: name: `Alpha_1` is no DNS label: lower-case letters, digits and single "
+                "hyphens, starting with a letter"
             ],
             id="a name that is no DNS label",
         ),
@@ -235,7 +235,7 @@ def test_a_mistake_does_not_hide_another_one_in_the_same_file(declare: Declare) 
 
     assert refusals(declare(alpha=ALPHA, beta=beta)) == [
         "services/beta/service.yaml: summary: is missing",
-        "services/beta/service.yaml: calls[1]: `Alpha` is no name of a service: lower-case letters, digits and "
+        "services/beta/service.yaml: calls[1]: `Alpha` is no name of a service: lower-case letters, digits and single "
         "hyphens, starting with a letter",
         "services/beta/service.yaml: sumary: `sumary` is no key here; did you mean `summary`?",
         "services/beta/service.yaml: subscribes[0]: `alpha.maid` is published by no service; "

@@ -27,19 +27,19 @@ def programs() -> dict[str, str]:
     }
 
 
-def of_the_laptop() -> dict[str, str]:
-    """State and everything else that Pulumi keeps lies in the checkout."""
-    (HOME / "state").mkdir(parents=True, exist_ok=True)
-    return {
-        "PULUMI_BACKEND_URL": f"file://{HOME / 'state'}",
+def environment(home: Path = HOME) -> dict[str, str]:
+    """That of the laptop: state and everything else that Pulumi keeps lies under `home`."""
+    (home / "state").mkdir(parents=True, exist_ok=True)
+    return programs() | {
+        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_HOME": str(HOME / "pulumi-home"),
+        "PULUMI_HOME": str(home / "pulumi-home"),
     }
 
 
 def main(stack: str = "local") -> None:
     try:
-        values = programs() | (of_the_laptop() if stack == "local" else {})
+        values = environment() if stack == "local" else programs()
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)  # install.py has said why
     for name, value in values.items():

@@ -66,14 +66,21 @@ def _hex(text: str, digits: int) -> str:
 
 
 def _certificate(name: str, inputs: Outputs) -> Outputs:
-    domain = inputs["domainName"]
-    option = {
-        "domainName": domain,
-        "resourceRecordName": f"_validation.{domain}.",
-        "resourceRecordType": "CNAME",
-        "resourceRecordValue": f"_{name}.acm-validations.aws.",
-    }
-    return {"arn": _arn("acm", f"certificate/{name}"), "domainValidationOptions": [option]}
+    options = [
+        {
+            "domainName": domain,
+            "resourceRecordName": f"_validation.{domain}.",
+            "resourceRecordType": "CNAME",
+            "resourceRecordValue": f"_{name}.acm-validations.aws.",
+        }
+        for domain in (inputs["domainName"], *(inputs.get("subjectAlternativeNames") or ()))
+    ]
+    return {"arn": _arn("acm", f"certificate/{name}"), "domainValidationOptions": options}
+
+
+def _domain_name(name: str, inputs: Outputs) -> Outputs:
+    target = {"targetDomainName": f"d-{name}.execute-api.{HOST}", "hostedZoneId": "Z1U9ULNL0V5AJ3"}
+    return {"id": inputs["domainName"], "domainNameConfiguration": {**inputs["domainNameConfiguration"], **target}}
 
 
 def _cluster(name: str, inputs: Outputs) -> Outputs:
@@ -140,6 +147,7 @@ OF_ITS_OWN: Mapping[str, Callable[[str, Outputs], Outputs]] = {
         "apiEndpoint": f"https://{name}.execute-api.{HOST}",
         "executionArn": _arn("execute-api", name),
     },
+    "aws:apigatewayv2/domainName:DomainName": _domain_name,
     "aws:cloudwatch/logGroup:LogGroup": lambda name, inputs: {
         "arn": _arn("logs", f"log-group:{inputs.get('name') or name}")
     },
@@ -154,6 +162,7 @@ OF_ITS_OWN: Mapping[str, Callable[[str, Outputs], Outputs]] = {
     "aws:lb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:lb/targetGroup:TargetGroup": _target_group,
     "aws:rds/instance:Instance": _database,
+    "aws:route53/record:Record": lambda name, inputs: {"fqdn": inputs["name"]},
     "aws:sqs/queue:Queue": _queue,
 }
 """What differs from the rule `name`, `arn:aws:<service>:<region>:<account>:<name>`."""

@@ -109,7 +109,7 @@ class _Answers(Mocks):
 
 
 class _Monitor(MockMonitor):
-    """Writes down what the mocks are not told: parents, dependencies, options, outputs of the stack."""
+    """Writes down what the mocks are not told: parents, dependencies, options."""
 
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
@@ -134,11 +134,6 @@ class _Monitor(MockMonitor):
                 )
             )
         return response
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:
-        if f"::{STACK}::" in request.urn:
-            self.plan.outputs = _plain(rpc.deserialize_properties(request.outputs))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def _plain(value: Any) -> Any:
@@ -168,8 +163,11 @@ def plan(
             loop = new_event_loop()
             asyncio.set_event_loop(loop)
             set_mocks(monitor.mocks, project="shop", stack=stack, preview=False, monitor=monitor)
-            finished = pulumi.runtime.test(program)  # type: ignore[no-untyped-call]
-            finished()
+            exported: dict[str, Any] = {}
+            with patch("pulumi.export", exported.__setitem__):  # without an engine there is no stack to keep them
+                pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+            resolved: Any = pulumi.Output.all(**exported).future()
+            monitor.plan.outputs = loop.run_until_complete(resolved)
             loop.run_until_complete(loop.shutdown_default_executor())
 
     with ThreadPoolExecutor(1) as apart:  # from the event loops of the caller
@@ -190,7 +188,9 @@ def _closing_event_loops() -> Iterator[Callable[[], asyncio.AbstractEventLoop]]:
         made.append(make())
         return made[-1]
 
-    with patch("asyncio.new_event_loop", remembered):
-        yield remembered
-    for loop in made:
-        loop.close()
+    try:
+        with patch("asyncio.new_event_loop", remembered):
+            yield remembered
+    finally:
+        for loop in made:
+            loop.close()

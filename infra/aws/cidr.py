@@ -15,13 +15,17 @@ class Subnets:
     public: tuple[str, ...]
     private: tuple[str, ...]
     database: tuple[str, ...]
+    entrance: tuple[str, ...]
+    """For the load balancer alone: by its addresses it is told from pods and nodes."""
 
 
 def subnets(cidr: str, zones: int) -> Subnets:
     """Divides `cidr` for 1 to 3 zones: a quarter of it per zone for nodes and pods, an eighth of the last quarter each
-    for what is public and for databases. A zone more changes no block of the others.
+    for what is public and for databases, a quarter of such an eighth for the load balancer. A zone more changes no
+    block of the others.
 
-    10.0.0.0/16 has private blocks of 16,384 addresses, public and database blocks of 2,048.
+    10.0.0.0/16 has private blocks of 16,384 addresses, public and database blocks of 2,048, entrances of 512. The
+    smallest network has entrances of 32, of which a load balancer takes 8 to 100 altogether.
 
     Raises:
         ValueError: when `cidr` is no private IPv4 network of 16 to 20 bits, or `zones` not 1 to 3.
@@ -35,8 +39,10 @@ def subnets(cidr: str, zones: int) -> Subnets:
         raise ValueError(f"{zones} zones will not do: 1 to {MAX_ZONES}")
     *private, rest = network.subnets(prefixlen_diff=2)
     eighths = list(rest.subnets(prefixlen_diff=3))
+    entrances = list(eighths[MAX_ZONES].subnets(prefixlen_diff=2))
     return Subnets(
         public=tuple(map(str, eighths[:zones])),
         private=tuple(map(str, private[:zones])),
         database=tuple(map(str, eighths[MAX_ZONES + 1 :][:zones])),
+        entrance=tuple(map(str, entrances[:zones])),
     )

@@ -1,0 +1,224 @@
+"""Dashboards, and alarms that a person is told of.
+
+A dashboard costs 3 dollars a month from the fourth one of an account on, an alarm 0.10 for each metric it looks at.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import ResourceOptions
+
+from infra.aws import alarms, dashboards, tags
+from infra.aws.alarms import Alarm
+from infra.aws.dashboards import Chart
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmsArgs:
+    prefix: str
+    email: str | None
+    """Who is told. The address has to be confirmed by a link in the first mail."""
+    region: str
+    account: pulumi.Input[str]
+    partition: str = "aws"
+
+
+class Alarms(pulumi.ComponentResource):
+    """A topic that alarms of this account, and nobody else, can publish on, encrypted.
+
+    It has a key of its own: CloudWatch may not use the one that AWS keeps for SNS, its messages would vanish.
+    """
+
+    topic_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AlarmsArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("shop:aws:Alarms", name, None, opts)
+        sources = pulumi.Output.concat(f"arn:{args.partition}:cloudwatch:{args.region}:", args.account, ":alarm:*")
+        ours = {"StringEquals": {"aws:SourceAccount": args.account}, "ArnLike": {"aws:SourceArn": sources}}
+        key = aws.kms.Key(
+            name,
+            description=f"Alarms of {args.prefix}",
+            enable_key_rotation=True,
+            policy=pulumi.Output.json_dumps(_key_policy(args, ours)),
+            opts=ResourceOptions(parent=self),
+        )
+        topic = aws.sns.Topic(
+            name, display_name=f"Alarms of {args.prefix}", kms_master_key_id=key.arn, opts=ResourceOptions(parent=self)
+        )
+        aws.sns.TopicPolicy(
+            name,
+            arn=topic.arn,
+            policy=pulumi.Output.json_dumps(_topic_policy(topic.arn, ours)),
+            opts=ResourceOptions(parent=self),
+        )
+        if args.email is not None:
+            aws.sns.TopicSubscription(
+                name, topic=topic.arn, protocol="email", endpoint=args.email, opts=ResourceOptions(parent=self)
+            )
+        self.topic_arn = topic.arn
+        self.register_outputs({"topic_arn": self.topic_arn})
+
+
+def _key_policy(args: AlarmsArgs, ours: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "IamDecides",
+                "Effect": "Allow",
+                "Principal": {"AWS": pulumi.Output.concat(f"arn:{args.partition}:iam::", args.account, ":root")},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "AlarmsPublish",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",  # of a key policy: this key
+                "Condition": ours,
+            },
+        ],
+    }
+
+
+def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AlarmsPublish",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": ours,
+            },
+            {
+                "Sid": "EncryptedOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchArgs:
+    """What the service has; None for what it has not."""
+
+    service: str
+    prefix: str
+    region: str
+    alarm_topic_arn: pulumi.Input[str] | None
+    """None: a dashboard, but no alarms."""
+    dashboard: bool = True
+    load_balancer_arn_suffix: pulumi.Input[str] | None = None
+    target_group_arn_suffix: pulumi.Input[str] | None = None
+    queue_name: pulumi.Input[str] | None = None
+    dead_letter_name: pulumi.Input[str] | None = None
+    database_identifier: pulumi.Input[str] | None = None
+    """Of an instance that several services share, one service should be told only: its alarms are about all of them."""
+    database_storage_gib: int = 20
+    database_connections: int = 80
+    """`max_connections`, of its instance class; RDS gives PostgreSQL one for each 9.5 MB, 80 to 110 of a micro."""
+    table_name: pulumi.Input[str] | None = None
+    cluster_name: pulumi.Input[str] | None = None
+    """None: Container Insights is off."""
+    namespace: pulumi.Input[str] = "shop"
+
+
+class Watch(pulumi.ComponentResource):
+    """An eye on one service: a dashboard of all that it has, and the alarms for it."""
+
+    dashboard_url: str | None
+    """None without a dashboard, and for a service that has nothing to look at."""
+
+    def __init__(self, name: str, args: WatchArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("shop:aws:Watch", name, None, opts)
+        shown, watched = _of(args)
+        prefix = f"{args.prefix}-{args.service}"
+        child = ResourceOptions(parent=self)
+        self.dashboard_url = _dashboard(name, prefix, args.region, shown, child) if shown and args.dashboard else None
+        _sound(name, prefix, watched, args.alarm_topic_arn, tags.of_service(args.service), child)
+        self.register_outputs({"dashboard_url": self.dashboard_url})
+
+
+def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
+    shown: list[Chart] = []
+    watched: list[Alarm] = []
+    if args.target_group_arn_suffix is not None and args.load_balancer_arn_suffix is not None:
+        balancer = {"TargetGroup": args.target_group_arn_suffix, "LoadBalancer": args.load_balancer_arn_suffix}
+        shown += dashboards.traffic(balancer)
+        watched += alarms.traffic(balancer)
+    if args.queue_name is not None and args.dead_letter_name is not None:
+        shown += dashboards.queue(args.queue_name, args.dead_letter_name)
+        watched += alarms.queue(args.queue_name, args.dead_letter_name)
+    if args.database_identifier is not None:
+        identifier = args.database_identifier
+        shown += dashboards.database(identifier)
+        watched += alarms.database(identifier, args.database_storage_gib, args.database_connections)
+    if args.table_name is not None:
+        shown += dashboards.table(args.table_name)
+        watched += alarms.table(args.table_name)
+    if args.cluster_name is not None:
+        shown += dashboards.containers(args.cluster_name, args.namespace, args.service)
+    return shown, watched
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverviewArgs:
+    prefix: str
+    region: str
+    api_id: pulumi.Input[str]
+    load_balancer_arn_suffix: pulumi.Input[str]
+    alarm_topic_arn: pulumi.Input[str] | None
+    nat_gateway_ids: Sequence[pulumi.Input[str]] = ()
+    cluster_name: pulumi.Input[str] | None = None
+    """None: Container Insights is off."""
+
+
+class Overview(pulumi.ComponentResource):
+    """An eye on the environment: what people see of it, its way out, and its nodes."""
+
+    dashboard_url: str
+
+    def __init__(self, name: str, args: OverviewArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("shop:aws:Overview", name, None, opts)
+        shown = [
+            *dashboards.gateway(args.api_id, args.load_balancer_arn_suffix),
+            *(dashboards.network(args.nat_gateway_ids) if args.nat_gateway_ids else ()),
+            *(dashboards.cluster(args.cluster_name) if args.cluster_name is not None else ()),
+        ]
+        child = ResourceOptions(parent=self)
+        self.dashboard_url = _dashboard(name, args.prefix, args.region, shown, child)
+        _sound(name, args.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
+        self.register_outputs({"dashboard_url": self.dashboard_url})
+
+
+def _dashboard(name: str, physical: str, region: str, charts: Sequence[Chart], opts: ResourceOptions) -> str:
+    """Makes the dashboard and returns its address, which people keep; hence a name without random characters."""
+    document = pulumi.Output.json_dumps(dashboards.body(charts, region))
+    aws.cloudwatch.Dashboard(name, dashboard_name=physical, dashboard_body=document, opts=opts)
+    return dashboards.url(region, physical)
+
+
+def _sound(
+    name: str,
+    prefix: str,
+    watched: Sequence[Alarm],
+    topic_arn: pulumi.Input[str] | None,
+    carried: Mapping[str, str] | None,
+    opts: ResourceOptions,
+) -> None:
+    """Makes the alarms, if there is a topic. A person reads their names in a mail: no random characters in them."""
+    if topic_arn is None:
+        return
+    for alarm in watched:
+        alarms.sound(f"{name}-{alarm.key}", alarm, f"{prefix}-{alarm.key}", topic_arn, carried, opts)

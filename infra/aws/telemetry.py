@@ -1,0 +1,73 @@
+"""Where traces and the services' own metrics go: a collector in the cluster, X-Ray and CloudWatch behind it."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import ResourceOptions
+
+from infra.aws.cluster import Cluster
+from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
+from infra.kubernetes import collector
+from infra.kubernetes.collector import Collector, CollectorArgs
+from infra.kubernetes.collector_config import OTLP_PORT
+from infra.kubernetes.platform import Platform
+
+PORT = OTLP_PORT
+ENDPOINT = f"http://{collector.NAME}:{PORT}"
+"""OTEL_EXPORTER_OTLP_ENDPOINT of the services. By name, not by output: no service has to wait for the collector."""
+TRACES = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+"""AWS's own policy: what X-Ray is written with cannot be limited to a resource."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelemetryArgs:
+    prefix: str
+    region: str
+    account: str
+    cluster: Cluster
+    platform: Platform
+    log_days: int
+    permissions_boundary_arn: str | None
+
+
+class Telemetry(pulumi.ComponentResource):
+    """A collector that may write traces, and metrics to a log group of its own."""
+
+    def __init__(self, name: str, args: TelemetryArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("shop:aws:Telemetry", name, None, opts)
+        child = ResourceOptions(parent=self)
+        log = aws.cloudwatch.LogGroup(
+            f"{name}-metrics", name=f"/{args.prefix}/metrics", retention_in_days=args.log_days, opts=child
+        )
+        stream = pulumi.Output.concat(log.arn, ":log-stream:collector")
+        identity = WorkloadIdentity(
+            f"{name}-identity",
+            WorkloadIdentityArgs(
+                cluster_name=args.cluster.name,
+                cluster_arn=args.cluster.arn,
+                account=args.account,
+                namespace=args.platform.namespace,
+                service=collector.NAME,
+                service_account=collector.NAME,
+                permissions_boundary_arn=args.permissions_boundary_arn,
+                statements=[
+                    Statement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log.arn, stream])
+                ],
+            ),
+            child,
+        )
+        traces = aws.iam.RolePolicyAttachment(f"{name}-traces", role=identity.role_name, policy_arn=TRACES, opts=child)
+        Collector(
+            name,
+            CollectorArgs(
+                namespace=args.platform.namespace,
+                region=args.region,
+                log_group=log.name,
+                metrics_namespace=args.prefix,
+                identity=[identity, traces],
+                needs=args.platform.ready,
+            ),
+            child,
+        )
+        self.register_outputs({})

@@ -1,0 +1,51 @@
+"""Where the image of a service comes from: built here, promoted from where it was tested, or named by its digest."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi import ResourceOptions
+
+from infra.aws import build_context, registry, tags
+from infra.aws.registry import BuildArgs, Repository, RepositoryArgs
+from infra.catalogue_checks import Problem
+from stacks.settings import AwsSettings, SettingsError
+
+
+class Images:
+    """The images of one environment, each a reference by digest."""
+
+    def __init__(self, stack: str, prefix: str, root: Path, settings: AwsSettings, opts: ResourceOptions) -> None:
+        self._stack, self._prefix, self._root, self._opts = stack, prefix, root, opts
+        self._settings, self._protected = settings.images, settings.protected
+
+    def reference(self, name: str, folder: Path) -> pulumi.Output[str]:
+        """The image made of the Dockerfile in `folder`: <repository>@sha256:...
+
+        Raises:
+            SettingsError: when it should be named by its digest and is not.
+        """
+        dockerfile, settings = folder / "Dockerfile", self._settings
+        if settings.promote_from:
+            version = build_context.version(self._root, dockerfile)
+            return registry.promoted(f"{settings.promote_from}/{name}:{version}")
+        if settings.digests and name not in settings.digests:
+            problem = Problem(
+                "", "images.digests", name, "has no digest here, as every image of the environment needs one"
+            )
+            raise SettingsError(self._stack, [problem])
+        repository = self._repository(name)
+        if settings.digests:
+            return registry.promoted(settings.digests[name], repository)
+        version = build_context.version(self._root, dockerfile)
+        args = BuildArgs(repository=repository, context=self._root, dockerfile=dockerfile, version=version)
+        return registry.build(name, args, ResourceOptions(parent=repository))
+
+    def _repository(self, name: str) -> Repository:
+        args = RepositoryArgs(
+            repository_name=f"{self._prefix}/{name}",
+            pull_accounts=self._settings.pull_accounts,
+            protected=self._protected,
+            releases=self._settings.kept,
+            tags=tags.of_service(name),
+        )
+        return Repository(f"{name}-image", args, self._opts)

@@ -1,0 +1,75 @@
+"""Plans of the AWS program for tests, each made once in a process."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra import catalogue
+from infra.catalogue import Catalogue
+from infra.policies.model import Resource
+from tools.planned import Plan, Planned, plan
+from tools.programs import ROOT, program
+
+SEVEN = Path("tests/seven")
+"""The declarations of the whole shop."""
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def given_for(services: Path, **settings: Any) -> dict[str, Any]:
+    """Settings for a catalogue that has no Dockerfiles: its images are named by digest."""
+    names = [*declared(services).services, "database-bootstrap"]
+    images = {"build": False, "promote_from": None, "digests": dict.fromkeys(names, DIGEST)}
+    return {"services": str(services), "images": images, **settings}
+
+
+def declared(services: Path = SEVEN) -> Catalogue:
+    return catalogue.load(ROOT / services)
+
+
+def environment(stack: str, services: Path = SEVEN, **settings: Any) -> Plan:
+    """The plan of the stack's own settings, with these over them."""
+    given = given_for(services, **settings)
+    if services == SEVEN and not settings:
+        return _of_its_own_settings(stack)
+    return plan(program(stack, given), stack)
+
+
+@cache
+def _of_its_own_settings(stack: str) -> Plan:
+    return plan(program(stack, given_for(SEVEN)), stack)
+
+
+def registered(plan: Plan) -> set[str]:
+    """`<type> <name>` of every resource, types as short as they are clear."""
+    return {short(each) for each in plan.resources}
+
+
+def short(resource: Planned) -> str:
+    """`rds:Instance orders-database`, `Deployment orders`, `shop:aws:Service orders`."""
+    package, _, rest = resource.type.partition(":")
+    kind = rest.rpartition(":")[2]
+    if package == "aws":
+        return f"{rest.partition('/')[0]}:{kind} {resource.name}"
+    return f"{kind if package == 'kubernetes' else resource.type} {resource.name}"
+
+
+def document(value: Any) -> Mapping[str, Any]:
+    """A policy, which is handed over as text."""
+    return json.loads(value)  # type: ignore[no-any-return]
+
+
+def policed(plan: Plan) -> list[Resource]:
+    """The plan as policies look at it."""
+    return [
+        Resource(
+            type=each.type,
+            name=each.name,
+            props=each.inputs,
+            urn=each.urn,
+            dependencies=each.dependencies,
+            provider=each.provider,
+        )
+        for each in plan.resources
+    ]

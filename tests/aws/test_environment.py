@@ -1,0 +1,299 @@
+"""What an environment is given by hand: a key and roles. The template is resolved as CloudFormation does and policies
+judged as IAM does, as far as these go."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aws.cloudformation import ACCOUNT, REGION, Template, allowed
+
+ROOT = Path(__file__).parent.parent.parent
+BUCKET = f"arn:aws:s3:::shop-state-{ACCOUNT}-{REGION}"
+STATE_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/state"
+GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+DEVELOPERS = f"arn:aws:iam::{ACCOUNT}:role/developers"
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+IN_REGION = {"aws:RequestedRegion": REGION}
+
+
+def environment(name: str = "dev", **values: str) -> Template:
+    imports = {"shop-state": BUCKET, "shop-state-key": STATE_KEY, "shop-github": GITHUB}
+    given = {"Repository": "acme/shop", "Environment": name} | values
+    return Template(ROOT / "infra/environment.yaml", given, imports)
+
+
+def key_of(name: str) -> str:
+    return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
+
+
+def role_of(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def trusted(template: Template, role: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = template.properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    return found
+
+
+def takes_on(template: Template, role: str, subject: str, audience: str = "sts.amazonaws.com") -> bool:
+    """Whether a workflow with that subject gets the role."""
+    issuer = "token.actions.githubusercontent.com"
+    context = {f"{issuer}:sub": subject, f"{issuer}:aud": audience}
+    of_workflows = [each for each in trusted(template, role) if each["Principal"] == {"Federated": GITHUB}]
+    return allowed(of_workflows, "sts:AssumeRoleWithWebIdentity", "*", context)
+
+
+def deploying(name: str = "dev") -> list[dict[str, Any]]:
+    template = environment(name)
+    [state] = template.properties("DeployRole")["Policies"]
+    policy = template.properties("DeployPolicy")["PolicyDocument"]
+    return [*policy["Statement"], *state["PolicyDocument"]["Statement"]]
+
+
+def previewing(name: str = "dev") -> list[dict[str, Any]]:
+    """Its own statements, with all of AWS in the place of ReadOnlyAccess: the worst that may come to be in there."""
+    [policy] = environment(name, Previews="true").properties("PreviewRole")["Policies"]
+    return [*policy["PolicyDocument"]["Statement"], EVERYTHING]
+
+
+def test_the_key_of_the_secrets_rotates_and_outlives_the_template() -> None:
+    key = environment().resources["SecretsKey"]
+
+    assert (key["DeletionPolicy"], key["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert key["Properties"]["EnableKeyRotation"] is True
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_the_key_of_an_environment_has_the_name_that_the_secrets_provider_looks_for(name: str) -> None:
+    alias = environment(name).properties("SecretsKeyAlias")
+    assert alias == {"AliasName": f"alias/shop-{name}", "TargetKeyId": key_of(name)}
+
+
+@pytest.mark.parametrize(
+    ("previews", "readers"), [("false", {"shop-dev-deploy"}), ("true", {"shop-dev-deploy", "shop-dev-preview"})]
+)
+def test_secrets_of_an_environment_are_read_by_those_who_deploy_or_preview_it_and_no_administrator(
+    previews: str, readers: set[str]
+) -> None:
+    statements = environment("dev", Previews=previews).properties("SecretsKey")["KeyPolicy"]["Statement"]
+    everybody = ("shop-dev-deploy", "shop-dev-preview", "shop-prod-deploy", "shop-dev-orders-1a2b3c", "administrator")
+
+    assert {
+        who
+        for who in everybody
+        if allowed(statements, "kms:Decrypt", key_of("dev"), {"aws:PrincipalArn": role_of(who)})
+    } == readers
+    assert allowed(statements, "kms:PutKeyPolicy", key_of("dev"), {"aws:PrincipalArn": role_of("administrator")})
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_only_a_job_of_the_github_environment_deploys(name: str) -> None:
+    template = environment(name)
+
+    assert takes_on(template, "DeployRole", f"repo:acme/shop:environment:{name}")
+    others = {"dev", "staging", "prod"} - {name}
+    for subject in (
+        "repo:acme/shop:pull_request",
+        "repo:acme/shop:ref:refs/heads/main",
+        f"repo:other/shop:environment:{name}",
+        f"repo:acme/shop:environment:{name}-2",
+        *(f"repo:acme/shop:environment:{other}" for other in others),
+    ):
+        assert not takes_on(template, "DeployRole", subject)
+    assert not takes_on(template, "DeployRole", f"repo:acme/shop:environment:{name}", audience="somebody")
+
+
+def test_no_condition_on_a_subject_has_a_wildcard() -> None:
+    template = environment("dev", Previews="true", People=DEVELOPERS)
+    for role in ("DeployRole", "PreviewRole"):
+        for statement in trusted(template, role):
+            if "Federated" in statement["Principal"]:
+                assert set(statement["Condition"]) == {"StringEquals"}
+                assert "*" not in str(statement["Condition"])
+
+
+def test_people_deploy_when_they_are_named_and_only_they() -> None:
+    assert [each["Sid"] for each in trusted(environment(), "DeployRole")] == ["Workflows"]
+    [_, people] = trusted(environment(People=DEVELOPERS), "DeployRole")
+    assert people == {
+        "Sid": "People",
+        "Effect": "Allow",
+        "Principal": {"AWS": [DEVELOPERS]},
+        "Action": "sts:AssumeRole",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"People": "*"}, "People"),
+        ({"People": f"arn:aws:iam::{ACCOUNT}:role/*"}, "People"),
+        ({"People": f"{DEVELOPERS},arn:aws:iam::{ACCOUNT}:root"}, "People"),
+        ({"Repository": "acme"}, "Repository"),
+        ({"Repository": "acme/*"}, "Repository"),
+        ({"Environment": "local"}, "Environment"),
+        ({"Environment": "prod", "Previews": "true"}, "prod has no previews"),
+    ],
+)
+def test_wrong_values_are_refused_before_anything_is_made(values: dict[str, str], said: str) -> None:
+    [refusal] = environment(**{"name": values.pop("Environment", "dev")} | values).refused()
+    assert refusal.endswith(said)
+
+
+def test_right_values_are_taken_also_with_the_numbers_of_immutable_subjects() -> None:
+    values = {"Repository": "acme@123456/shop@456789", "Previews": "true", "People": f"{DEVELOPERS},{DEVELOPERS}2"}
+    template = environment("staging", **values)
+
+    assert template.refused() == environment("prod").refused() == []
+    assert takes_on(template, "DeployRole", "repo:acme@123456/shop@456789:environment:staging")
+
+
+def test_pull_requests_preview_where_it_is_wanted_and_never_production() -> None:
+    preview = environment("dev", Previews="true")
+
+    assert takes_on(preview, "PreviewRole", "repo:acme/shop:pull_request")
+    assert not takes_on(preview, "PreviewRole", "repo:acme/shop:ref:refs/heads/main")
+    assert "PreviewRole" not in environment("dev").resources
+    assert "PreviewRole" not in environment("prod", Previews="true").resources
+
+
+@pytest.mark.parametrize("name", ["dev", "staging"])
+def test_a_preview_decrypts_the_state_and_the_secrets_of_its_environment_and_no_other_key(name: str) -> None:
+    statements = previewing(name)
+
+    assert allowed(statements, "kms:Decrypt", key_of(name))
+    assert allowed(statements, "kms:Decrypt", STATE_KEY)
+    for other in {"dev", "staging", "prod", "of-rds"} - {name}:
+        assert not allowed(statements, "kms:Decrypt", key_of(other))
+        assert not allowed(statements, "kms:CreateGrant", key_of(other))
+
+
+def test_a_preview_reads_the_state_of_its_environment_and_writes_none() -> None:
+    statements = previewing("dev")
+
+    assert allowed(statements, "s3:GetObject", f"{BUCKET}/.pulumi/stacks/shop/dev.json")
+    assert allowed(statements, "s3:GetObject", f"{BUCKET}/.pulumi/meta.yaml")
+    for other in ("stacks/shop/prod.json", "stacks/shop/dev-2.json", "backups/shop/dev/1.json", "history/shop/prod/1"):
+        assert not allowed(statements, "s3:GetObject", f"{BUCKET}/.pulumi/{other}")
+    assert not allowed(statements, "s3:GetObject", "arn:aws:s3:::another-bucket/file")
+    own = [each for each in statements if each is not EVERYTHING]
+    for action in ("s3:PutObject", "s3:DeleteObject"):
+        assert not allowed(own, action, f"{BUCKET}/.pulumi/stacks/shop/dev.json")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:BatchGetSecretValue",
+        "ssm:GetParameter",
+        "ssm:GetParametersByPath",
+        "cognito-idp:DescribeUserPoolClient",
+        "dynamodb:Scan",
+        "logs:FilterLogEvents",
+        "rds-db:connect",
+        "sqs:ReceiveMessage",
+    ],
+)
+def test_a_preview_reads_no_secrets_and_no_data_whatever_readonlyaccess_says(action: str) -> None:
+    assert not allowed(previewing(), action)
+
+
+def test_a_deployment_reads_and_writes_the_state_of_its_environment_alone() -> None:
+    statements = deploying("dev")
+    of_dev = ("stacks/shop/dev.json", "history/shop/dev/1.json", "backups/shop/dev/1", "locks/organization/shop/dev/1")
+
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert all(allowed(statements, action, f"{BUCKET}/.pulumi/{path}") for path in of_dev)
+        assert not any(
+            allowed(statements, action, f"{BUCKET}/.pulumi/{path.replace('/dev', '/prod')}") for path in of_dev
+        )
+    assert not allowed(statements, "s3:PutBucketPolicy", BUCKET, IN_REGION)
+    assert not allowed(statements, "s3:DeleteBucket", BUCKET, IN_REGION)
+
+
+def test_a_deployment_makes_roles_only_by_name_and_within_the_boundary() -> None:
+    statements = deploying("dev")
+    boundary = {"iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/shop-dev-boundary"}
+    other = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
+
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"):
+        assert allowed(statements, action, role_of("shop-dev-orders-1a2b3c"), boundary)
+        assert not allowed(statements, action, role_of("shop-dev-orders-1a2b3c"))
+        assert not allowed(statements, action, role_of("shop-dev-orders-1a2b3c"), other)
+        assert not allowed(statements, action, role_of("administrator"), boundary)
+    assert not allowed(statements, "iam:DeleteRolePermissionsBoundary", role_of("shop-dev-orders-1a2b3c"), boundary)
+    assert not allowed(statements, "iam:UpdateAssumeRolePolicy", role_of("administrator"))
+    assert not allowed(statements, "iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/me")
+    assert not allowed(statements, "iam:CreatePolicyVersion", boundary["iam:PermissionsBoundary"])
+
+
+@pytest.mark.parametrize("role", ["shop-dev-deploy", "shop-dev-preview", "shop-prod-deploy"])
+def test_a_deployment_changes_no_role_of_this_template(role: str) -> None:
+    boundary = {"iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/shop-dev-boundary"}
+    for action in ("iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:DeleteRole"):
+        assert not allowed(deploying("dev"), action, role_of(role), boundary)
+
+
+def test_a_deployment_touches_nothing_that_is_tagged_as_another_environments_but_reads_its_images() -> None:
+    statements = deploying("staging")
+    of = {name: IN_REGION | {"aws:ResourceTag/Environment": name} for name in ("dev", "staging")}
+
+    assert allowed(statements, "rds:DeleteDBInstance", "arn:db", of["staging"])
+    assert allowed(statements, "rds:CreateDBInstance", "arn:db", IN_REGION)
+    assert not allowed(statements, "rds:DeleteDBInstance", "arn:db", of["dev"])
+    assert not allowed(statements, "ec2:DeleteTags", "arn:vpc", of["dev"])
+    assert allowed(statements, "ecr:BatchGetImage", "arn:repository", of["dev"])
+    assert not allowed(statements, "ecr:PutImage", "arn:repository", of["dev"])
+    assert not allowed(statements, "rds:CreateDBInstance", "arn:db", {"aws:RequestedRegion": "us-east-1"})
+
+
+def test_a_deployment_uses_the_keys_of_pulumi_but_does_not_manage_them() -> None:
+    statements = deploying("dev")
+    of_prod = IN_REGION | {"kms:ResourceAliases": "alias/shop-prod"}
+
+    assert allowed(statements, "kms:Decrypt", key_of("dev"), IN_REGION | {"kms:ResourceAliases": "alias/shop-dev"})
+    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:DeleteAlias", "kms:CreateGrant"):
+        assert not allowed(statements, action, key_of("prod"), of_prod)
+        assert allowed(statements, action, key_of("x"), IN_REGION | {"kms:ResourceAliases": "alias/shop-dev-cluster"})
+
+
+def test_a_deployment_may_call_every_service_that_the_components_use() -> None:
+    prefixes = {"apigatewayv2": "apigateway", "cognito": "cognito-idp", "lb": "elasticloadbalancing", "vpc": "ec2"}
+    code = "".join(file.read_text() for file in sorted((ROOT / "infra/aws").glob("*.py")))
+    used = set(re.findall(r"\baws\.([a-z0-9]+)\.[A-Z]\w+\(", code))
+    statements = deploying("dev")
+    allowed_services = {
+        action.partition(":")[0] for each in statements if each["Effect"] == "Allow" for action in _of(each["Action"])
+    }
+
+    assert {"eks", "rds", "sqs"} <= used
+    assert {prefixes.get(service, service) for service in used} <= allowed_services
+
+
+def _of(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_a_role_within_the_boundary_does_its_work_but_changes_no_identity_and_reaches_nothing_of_pulumi() -> None:
+    statements = environment("dev").properties("Boundary")["PolicyDocument"]["Statement"]
+
+    assert allowed(statements, "sqs:ReceiveMessage", "arn:queue")
+    assert allowed(statements, "iam:PassRole", role_of("shop-dev-cluster-node-1a2b3c"))
+    assert allowed(statements, "kms:Decrypt", key_of("of-rds"))
+    assert not allowed(statements, "iam:PassRole", role_of("administrator"))
+    assert not allowed(statements, "iam:CreateRole", role_of("shop-dev-more"))
+    assert not allowed(statements, "iam:PutRolePolicy", role_of("shop-dev-orders-1a2b3c"))
+    assert not allowed(statements, "sts:AssumeRole", role_of("shop-prod-deploy"))
+    assert not allowed(statements, "s3:GetObject", f"{BUCKET}/.pulumi/stacks/shop/dev.json")
+    assert not allowed(statements, "kms:Decrypt", STATE_KEY)
+    assert not allowed(statements, "kms:Decrypt", key_of("dev"))
+
+
+@pytest.mark.parametrize(("name", "limit"), [("Boundary", 6_144), ("DeployPolicy", 6_144)])
+def test_policies_fit_into_what_iam_takes(name: str, limit: int) -> None:
+    """Characters without blanks, of a managed policy (IAM quotas)."""
+    document = str(environment("staging").properties(name)["PolicyDocument"])
+    assert len(re.sub(r"\s", "", document)) < limit

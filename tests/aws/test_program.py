@@ -1,0 +1,437 @@
+"""The program of an environment on AWS, whole, on mocks: what it makes for dev, staging and prod."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.catalogue import CatalogueError
+from infra.policies.rules import check
+from stacks.settings import SettingsError
+from tests.aws.planning import DIGEST, declared, document, environment, policed, registered, short
+from tests.aws.promises import PROMISES, Promise
+from tests.aws.slices import instance, slice_of
+from tools.planned import Plan
+from tools.programs import ROOT
+
+STACKS = ("dev", "staging", "prod")
+ZONES = {"dev": "ab", "staging": "ab", "prod": "abc"}
+
+
+def platform(stack: str) -> set[str]:
+    """`<type> <name>` of everything that is there however many services there are."""
+    made = {
+        *_network(ZONES[stack], per_zone=stack == "prod", flow_log=stack != "dev"),
+        *_cluster(stack, container_logs=stack != "dev"),
+        *EDGE,
+        *IN_CLUSTER,
+        *DATA,
+    }
+    if stack == "dev":
+        for engine in ("postgres", "mysql"):
+            made |= instance(f"databases-{engine}", f"{engine}-watch", engine)
+            made |= {f"shop:aws:Watch {engine}-watch"}
+    return made
+
+
+def _network(zones: str, per_zone: bool, flow_log: bool) -> set[str]:
+    names = [f"eu-central-1{zone}" for zone in zones]
+    nats = names if per_zone else names[:1]
+    log = ("cloudwatch:LogGroup", "ec2:FlowLog", "iam:Role", "iam:RolePolicy") if flow_log else ()
+    return {
+        "shop:aws:Network network",
+        "ec2:Vpc network-vpc",
+        "ec2:InternetGateway network-internet",
+        "ec2:VpcEndpoint network-s3",
+        "ec2:DefaultSecurityGroup network-default",
+        "ec2:RouteTable network-public",
+        "ec2:Route network-public",
+        "ec2:RouteTable network-isolated",
+        *(
+            f"ec2:{what} network-{kind}-{zone}"
+            for what in ("Subnet", "RouteTableAssociation")
+            for kind in ("public", "private", "database", "entrance")
+            for zone in names
+        ),
+        *(f"ec2:{kind} network-private-{zone}" for kind in ("RouteTable", "Route") for zone in names),
+        *(f"ec2:{kind} network-nat-{zone}" for kind in ("Eip", "NatGateway") for zone in nats),
+        *(f"{kind} network-flow-log" for kind in log),
+    }
+
+
+def _cluster(stack: str, container_logs: bool) -> set[str]:
+    control_plane = ("BlockStorage", "Cluster", "Compute", "LoadBalancing", "Networking")
+    node = ("AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
+    made = {
+        "shop:aws:Cluster cluster",
+        "eks:Cluster cluster",
+        f"eks:AccessEntry cluster-admin-shop-{stack}-deploy",
+        f"eks:AccessPolicyAssociation cluster-admin-shop-{stack}-deploy",
+        "eks:Addon cluster-metrics-server",
+        "cloudwatch:LogGroup cluster-control-plane",
+        "kms:Key cluster-key",
+        "kms:Alias cluster-key",
+        "iam:Role cluster-control-plane",
+        "iam:RolePolicy cluster-control-plane-key",
+        "iam:Role cluster-node",
+        *(f"iam:RolePolicyAttachment cluster-control-plane-AmazonEKS{each}Policy" for each in control_plane),
+        *(f"iam:RolePolicyAttachment cluster-node-{each}" for each in node),
+    }
+    if container_logs:
+        made |= {
+            "eks:Addon cluster-amazon-cloudwatch-observability",
+            "iam:Role cluster-cloudwatch-agent",
+            "iam:RolePolicyAttachment cluster-cloudwatch-agent-CloudWatchAgentServerPolicy",
+            *(f"cloudwatch:LogGroup cluster-containers-{each}" for each in LOGS_OF_CONTAINERS),
+        }
+    return made
+
+
+LOGS_OF_CONTAINERS = ("application", "dataplane", "host", "performance")
+EDGE = {
+    "pulumi:providers:aws aws",
+    "shop:aws:People people",
+    "cognito:UserPool people",
+    "cognito:UserPoolClient people-app",
+    "cognito:UserPoolDomain people-domain",
+    "shop:aws:Api api",
+    "apigatewayv2:Api api",
+    "apigatewayv2:Authorizer api-people",
+    "apigatewayv2:VpcLink api-link",
+    "ec2:SecurityGroup api-link",
+    "vpc:SecurityGroupEgressRule api-link",
+    "vpc:SecurityGroupIngressRule api-link",
+    "shop:aws:Stage stage",
+    "apigatewayv2:Stage stage",
+    "cloudwatch:LogGroup stage",
+    "shop:aws:LoadBalancer entrance",
+    "lb:LoadBalancer entrance",
+    "lb:Listener entrance",
+    "ec2:SecurityGroup entrance",
+    "vpc:SecurityGroupEgressRule entrance-to-services",
+    "vpc:SecurityGroupIngressRule entrance-to-services",
+    "shop:aws:Overview overview",
+    "cloudwatch:Dashboard overview",
+    "cloudwatch:MetricAlarm overview-errors",
+    "shop:aws:Alarms alarms",
+    "kms:Key alarms",
+    "sns:Topic alarms",
+    "sns:TopicPolicy alarms",
+}
+IN_CLUSTER = {
+    "pulumi:providers:kubernetes kubernetes",
+    "shop:kubernetes:Platform platform",
+    "Namespace platform-namespace",
+    "NodePool platform-nodes",
+    "StorageClass platform-storage",
+    "NetworkPolicy platform-default-deny",
+    "ConfigMap platform-network-policies",
+    "ConfigMap platform-rds-roots",
+    "shop:aws:Telemetry telemetry",
+    "shop:kubernetes:Collector telemetry",
+    "shop:aws:WorkloadIdentity telemetry-identity",
+    "eks:PodIdentityAssociation telemetry-identity",
+    "iam:Role telemetry-identity",
+    "iam:RolePolicy telemetry-identity",
+    "iam:RolePolicyAttachment telemetry-traces",
+    "cloudwatch:LogGroup telemetry-metrics",
+    *(
+        f"{kind} telemetry"
+        for kind in ("ConfigMap", "Deployment", "NetworkPolicy", "Role", "RoleBinding", "Service", "ServiceAccount")
+    ),
+}
+DATA = {
+    "shop:aws:Databases databases",
+    "rds:SubnetGroup databases-subnets",
+    "kms:Key databases-key",
+    "shop:aws:Repository database-bootstrap-image",
+    "ecr:Repository database-bootstrap-image-repository",
+    "ecr:LifecyclePolicy database-bootstrap-image-lifecycle",
+}
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Path:
+    """A copy of the declarations, to change."""
+    copy = tmp_path / "services"
+    shutil.copytree(ROOT / "tests/seven", copy)
+    return copy
+
+
+def declare(services: Path, name: str, **fields: Any) -> None:
+    (services / name).mkdir(exist_ok=True)
+    declaration = {"name": name, "summary": name, "language": "python", **fields}
+    (services / name / "service.yaml").write_text(yaml.safe_dump(declaration))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_environment_is_its_platform_and_the_slice_of_each_service_and_nothing_else(stack: str) -> None:
+    plan, catalogue = environment(stack), declared()
+
+    expected = platform(stack).union(*(slice_of(spec, catalogue, stack == "dev") for spec in catalogue))
+
+    assert registered(plan) == expected
+    assert len(plan.resources) == len(expected)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_every_environment_keeps_its_promises(stack: str, promise: Promise) -> None:
+    assert list(promise(environment(stack), declared())) == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_policy_has_anything_to_say(stack: str) -> None:
+    public = [route.key for spec in declared() for route in spec.routes if route.public]
+
+    assert check(policed(environment(stack)), stack, public) == []
+
+
+def test_a_new_service_adds_its_slice_and_changes_nothing_else(services: Path) -> None:
+    before = environment("dev", services)
+    declare(
+        services,
+        "loyalty",
+        scopes={"read": "Read your points"},
+        routes=[{"method": "GET", "path": "/points", "scopes": ["loyalty/read"]}],
+        database={"engine": "postgres"},
+        publishes=["points.earned"],
+        subscribes=["order.confirmed"],
+    )
+
+    after = environment("dev", services)
+
+    catalogue = declared(services)
+    assert registered(after) - registered(before) == slice_of(catalogue.services["loyalty"], catalogue, True)
+    assert registered(before) <= registered(after)
+    # Its throttles, and the scope that people may grant: one stage and one application have those of all services.
+    assert changed(before, after) == {"apigatewayv2:Stage stage", "cognito:UserPoolClient people-app"}
+
+
+def changed(before: Plan, after: Plan) -> set[str]:
+    old, new = ({short(each): each.inputs for each in plan.resources} for plan in (before, after))
+    return {name for name in old if name in new and old[name] != new[name]}
+
+
+def test_a_changed_image_changes_what_runs_it_alone() -> None:
+    before = environment("dev")
+    digests = {**before_digests(), "orders": f"sha256:{'1' * 64}"}
+
+    after = environment("dev", images={"build": False, "digests": digests})
+
+    assert changed(before, after) == {"Deployment orders", "Job orders-migration"}
+
+
+def before_digests() -> dict[str, str]:
+    return dict.fromkeys((*declared().services, "database-bootstrap"), DIGEST)
+
+
+SETTINGS = {
+    # What production protects.
+    ("cognito:UserPool", "deletionProtection"),
+    ("dynamodb:Table", "deletionProtectionEnabled"),
+    ("ecr:Repository", "forceDelete"),
+    ("eks:Cluster", "deletionProtection"),
+    ("kms:Key", "deletionWindowInDays"),
+    ("lb:LoadBalancer", "enableDeletionProtection"),
+    # What it keeps, and for how long.
+    ("cloudwatch:LogGroup", "retentionInDays"),
+    # A zone more, and a way out of each.
+    ("apigatewayv2:VpcLink", "subnetIds[]"),
+    ("ec2:Route", "natGatewayId"),
+    ("ec2:VpcEndpoint", "routeTableIds[]"),
+    ("eks:Cluster", "vpcConfig.subnetIds[]"),
+    ("lb:LoadBalancer", "subnets[]"),
+    ("rds:SubnetGroup", "subnetIds[]"),
+    ("NetworkPolicy", "spec.egress[].to[].ipBlock.cidr"),
+    ("NetworkPolicy", "spec.ingress[].from[].ipBlock.cidr"),
+    # Nodes on demand, and as many processes as a declaration says.
+    ("NodePool", "spec.template.spec.requirements[].values[]"),
+    ("HorizontalPodAutoscaler", "spec.minReplicas"),
+    # A database instance for each service: its address, secret and user, and the charts of it.
+    ("Deployment", "spec.template.spec.containers[].env[].value"),
+    ("Job", "spec.template.spec.containers[].env[].value"),
+    ("iam:RolePolicy", "policy"),
+    ("cloudwatch:Dashboard", "dashboardBody"),
+    # Follows from the name of the environment, which is in the collector's configuration.
+    ("Deployment", "spec.template.metadata.annotations.checksum/configuration"),
+}
+
+
+def test_dev_and_prod_differ_only_where_the_settings_say_so() -> None:
+    one, other = ({short(each): each for each in environment(stack).resources} for stack in ("dev", "prod"))
+
+    found = {
+        (name.split(" ")[0], path)
+        for name in one.keys() & other.keys()
+        if not one[name].type.startswith("pulumi:providers:")
+        for path, _ in set(_flat(one[name].inputs, "dev", "10.20.")) ^ set(_flat(other[name].inputs, "prod", "10.22."))
+    }
+
+    assert found == SETTINGS
+
+
+def _flat(value: Any, stack: str, block: str, path: str = "") -> Iterator[tuple[str, str]]:
+    """Path and value of every leaf, without what names the environment."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, stack, block, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _flat(inner, stack, block, f"{path}[]")
+    else:
+        text = str(value).replace(f"shop-{stack}", "shop-<stack>").replace(block, "<block>.")
+        yield path, "<stack>" if text == stack else text
+
+
+def test_production_has_instances_that_withstand_a_zone_and_a_mistake() -> None:
+    instances = environment("prod").of_type("rds/instance:Instance")
+
+    assert {each.name for each in instances} == {
+        f"{name}-database" for name in ("catalog", "inventory", "orders", "payments", "users")
+    }
+    for each in instances:
+        assert each.protect
+        assert each.inputs["multiAz"] is each.inputs["deletionProtection"] is each.inputs["storageEncrypted"] is True
+        assert each.inputs["skipFinalSnapshot"] is each.inputs["publiclyAccessible"] is False
+        assert each.inputs["backupRetentionPeriod"] == 14
+        assert each.inputs["instanceClass"] == "db.t4g.medium"
+
+
+def test_services_of_development_share_an_instance_and_each_has_a_database_and_a_role_of_its_own() -> None:
+    plan = environment("dev")
+    address = "databases-postgres.646174616261.eu-central-1.rds.amazonaws.com"
+
+    assert len(plan.of_type("rds/instance:Instance")) == 2
+    for name in ("catalog", "orders", "payments", "users"):
+        assert variables(plan, name)["DATABASE_URL"] == f"postgresql://{name}@{address}:5432/{name}?sslmode=verify-full"
+
+
+def variables(plan: Plan, name: str, kind: str = ":Deployment") -> dict[str, str]:
+    [container] = plan.named(kind, name)["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+def test_a_container_has_exactly_the_environment_of_the_contract() -> None:
+    plan = environment("prod")
+
+    assert variables(plan, "orders") == {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_REGION": "eu-central-1",
+        "DATABASE_IAM_AUTH": "true",
+        "DATABASE_URL": "postgresql://orders@orders-database.6f7264657273.eu-central-1.rds.amazonaws.com:5432"
+        "/orders?sslmode=verify-full",
+        "ENVIRONMENT": "prod",
+        "HOST": "0.0.0.0",  # noqa: S104
+        "LOG_LEVEL": "INFO",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4318",
+        "PGSSLROOTCERT": "/etc/rds/ca.pem",
+        "PORT": "8080",
+        "PRICING_URL": "http://pricing",
+        "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-queue",
+        "QUEUE_VISIBILITY_SECONDS": "30",
+        "SERVICE_NAME": "orders",
+        "SERVICE_VERSION": "000000000000",
+        "SHUTDOWN_SECONDS": "20",
+        "TOKEN_AUDIENCE": "people-app-id",
+        "TOKEN_ISSUER": plan.outputs["issuer"],
+        "TOKEN_JWKS_URL": plan.outputs["issuer"] + "/.well-known/jwks.json",
+        "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:orders-topic",
+    }
+    assert variables(plan, "notifications")["TABLE_NAME"] == "notifications-table"
+    assert variables(plan, "users")["USER_POOL_ID"] == plan.outputs["issuer"].rpartition("/")[2]
+    assert {"USER_POOL_ID", "DATABASE_URL", "TOPIC_ARN"}.isdisjoint(variables(plan, "pricing"))
+
+
+def test_migration_and_service_run_in_one_environment() -> None:
+    plan = environment("dev")
+
+    for name in ("orders", "inventory"):
+        assert variables(plan, f"{name}-migration", ":Job") == variables(plan, name)
+
+
+def test_a_role_may_do_exactly_what_its_service_declares() -> None:
+    plan = environment("prod")
+    arn = "arn:aws:{}:eu-central-1:123456789012:{}".format
+    resource_id = "6F72646572732D646174616261"
+
+    assert statements(plan, "orders-identity") == [
+        (["rds-db:connect"], [arn("rds-db", f"dbuser:db-{resource_id}/orders")]),
+        (["sns:Publish"], [arn("sns", "orders-topic")]),
+        (
+            ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
+            [arn("sqs", "orders-queue")],
+        ),
+    ]
+    secret = arn("secretsmanager", "secret:rds!db-orders-database")
+    assert statements(plan, "orders-bootstrap-identity") == [
+        (["secretsmanager:GetSecretValue"], [secret]),
+        (["kms:Decrypt"], [arn("kms", "key/databases-key-id")]),
+    ]
+    assert [action for action, _ in statements(plan, "users-identity")][-1] == [
+        "cognito-idp:AdminCreateUser",
+        "cognito-idp:AdminDeleteUser",
+        "cognito-idp:AdminGetUser",
+        "cognito-idp:AdminInitiateAuth",
+        "cognito-idp:AdminSetUserPassword",
+    ]
+
+
+def statements(plan: Plan, name: str) -> list[tuple[list[str], list[str]]]:
+    policy = document(plan.named("iam/rolePolicy:RolePolicy", name)["policy"])
+    assert {each["Effect"] for each in policy["Statement"]} == {"Allow"}
+    return [(each["Action"], each["Resource"]) for each in policy["Statement"]]
+
+
+def test_no_secret_is_in_a_plan_and_no_password_anywhere() -> None:
+    for stack in STACKS:
+        plan = environment(stack)
+        assert [short(each) for each in plan.resources if each.secrets] == []
+        text = json.dumps([each.inputs for each in plan.resources])
+        assert '"password":' not in text
+        assert "DATABASE_PASSWORD" not in text
+
+
+def test_a_person_is_told_what_to_do_next() -> None:
+    outputs = environment("dev").outputs
+
+    assert outputs["url"] == "https://api.execute-api.eu-central-1.amazonaws.com"
+    assert outputs["client_id"] == "people-app-id"
+    assert outputs["kubeconfig"] == "aws eks update-kubeconfig --name shop-dev --region eu-central-1"
+    assert outputs["dashboard"].endswith("#dashboards/dashboard/shop-dev")
+    assert outputs["dashboards"] == {}
+    assert environment("prod").outputs["dashboards"]["orders"].endswith("#dashboards/dashboard/shop-prod-orders")
+    assert outputs["callback_url"] == "http://127.0.0.1:8250/callback"
+
+
+def test_a_domain_of_ones_own_encrypts_the_hop_inside_and_closes_the_address_of_aws() -> None:
+    plan = environment("prod", domain={"name": "api.shop.example", "zone_id": "Z0123456789"})
+
+    assert plan.outputs["url"] == "https://api.shop.example"
+    assert plan.named("apigatewayv2/api:Api", "api")["disableExecuteApiEndpoint"] is True
+    assert plan.named("lb/listener:Listener", "entrance")["protocol"] == "HTTPS"
+    integration = plan.named(":Integration", "orders-entrance")
+    assert integration["tlsConfig"] == {"serverNameToVerify": "internal.api.shop.example"}
+    public = [route.key for spec in declared() for route in spec.routes if route.public]
+    assert check(policed(plan), "prod", public) == []
+
+
+def test_a_region_with_too_few_zones_is_refused_before_anything_but_the_provider_is_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.made_up.ZONES", ("eu-central-1a",))
+
+    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:network.zones: `2` is more than eu-central-1 has"):
+        environment("dev", observability={"email": "someone@shop.example"})
+
+
+def test_a_catalogue_beyond_what_aws_grants_is_refused_before_anything_is_registered(services: Path) -> None:
+    for number in range(26):
+        declare(services, f"extra-{number}", scopes={"read": "Read"})
+
+    with pytest.raises(CatalogueError, match="resource servers of a user pool"):
+        environment("dev", services)
