@@ -8,7 +8,6 @@ from typing import Any
 
 from infra import catalogue
 from infra.catalogue import Catalogue
-from infra.policies.model import Resource
 from tools.planned import Plan, Planned, plan
 from tools.programs import ROOT, program
 
@@ -26,6 +25,11 @@ def given_for(services: Path, **settings: Any) -> dict[str, Any]:
 
 def declared(services: Path = SEVEN) -> Catalogue:
     return catalogue.load(ROOT / services)
+
+
+def public_routes(catalogue: Catalogue) -> list[str]:
+    """Keys of the routes that need no token."""
+    return [route.key for spec in catalogue for route in spec.routes if route.public]
 
 
 def environment(stack: str, services: Path = SEVEN, **settings: Any) -> Plan:
@@ -58,18 +62,3 @@ def short(resource: Planned) -> str:
 def document(value: Any) -> Mapping[str, Any]:
     """A policy, which is handed over as text."""
     return json.loads(value)  # type: ignore[no-any-return]
-
-
-def policed(plan: Plan) -> list[Resource]:
-    """The plan as policies look at it."""
-    return [
-        Resource(
-            type=each.type,
-            name=each.name,
-            props=each.inputs,
-            urn=each.urn,
-            dependencies=each.dependencies,
-            provider=each.provider,
-        )
-        for each in plan.resources
-    ]

@@ -115,8 +115,14 @@ def a_role_names_only_what_is_its_own(plan: Plan, declared: Catalogue) -> Iterat
                     if arn.endswith((f":{part}", f"/{part}"))
                 }
                 yield from (f"{name} names {part} of {other.name}" for part in sorted(foreign))
-                user = f"/{other.module}"
-                yield from (f"{name} may connect as {user}" for arn in arns if ":dbuser:" in arn and arn.endswith(user))
+
+
+def a_role_connects_as_its_own_user(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    for spec in declared:
+        for policy in plan.of_type("iam/rolePolicy:RolePolicy"):
+            if policy.name == f"{spec.name}-identity":
+                users = [arn.rpartition("/")[2] for arn in _arns(policy) if ":dbuser:" in arn]
+                yield from (f"{spec.name} may connect as {user}" for user in users if user != spec.module)
 
 
 def a_role_is_for_one_service_account(plan: Plan, declared: Catalogue) -> Iterator[str]:
@@ -211,6 +217,7 @@ PROMISES: tuple[Promise, ...] = (
     a_service_starts_after_its_migration_and_that_after_the_bootstrap,
     nothing_slow_waits_for_the_cluster,
     a_role_names_only_what_is_its_own,
+    a_role_connects_as_its_own_user,
     a_role_is_for_one_service_account,
     every_topic_a_queue_takes_from_may_send_to_it,
     every_declared_event_arrives_and_no_other,

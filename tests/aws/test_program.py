@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from infra.catalogue import CatalogueError
-from infra.policies.rules import check
 from stacks.settings import SettingsError
-from tests.aws.planning import DIGEST, declared, document, environment, policed, registered, short
+from tests.aws.planning import DIGEST, declared, document, environment, public_routes, registered, short
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
+from tests.policies.on_plans import violations
 from tools.planned import Plan
 from tools.programs import ROOT
 
@@ -186,9 +186,7 @@ def test_every_environment_keeps_its_promises(stack: str, promise: Promise) -> N
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_policy_has_anything_to_say(stack: str) -> None:
-    public = [route.key for spec in declared() for route in spec.routes if route.public]
-
-    assert check(policed(environment(stack)), stack, public) == []
+    assert violations(environment(stack), stack, public_routes(declared())) == []
 
 
 def test_a_new_service_adds_its_slice_and_changes_nothing_else(services: Path) -> None:
@@ -416,8 +414,7 @@ def test_a_domain_of_ones_own_encrypts_the_hop_inside_and_closes_the_address_of_
     assert plan.named("lb/listener:Listener", "entrance")["protocol"] == "HTTPS"
     integration = plan.named(":Integration", "orders-entrance")
     assert integration["tlsConfig"] == {"serverNameToVerify": "internal.api.shop.example"}
-    public = [route.key for spec in declared() for route in spec.routes if route.public]
-    assert check(policed(plan), "prod", public) == []
+    assert violations(plan, "prod", public_routes(declared())) == []
 
 
 def test_a_region_with_too_few_zones_is_refused_before_anything_but_the_provider_is_registered(
