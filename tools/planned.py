@@ -6,6 +6,7 @@ here, in the shape that it has there. A package that no answer is known for fail
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -170,8 +171,15 @@ def plan(
             monitor.plan.outputs = loop.run_until_complete(resolved)
             loop.run_until_complete(loop.shutdown_default_executor())
 
-    with ThreadPoolExecutor(1) as apart:  # from the event loops of the caller
-        apart.submit(run).result()
+    # Every object lives to the end of the run: looking for garbage meanwhile takes a third of the time and finds none.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1) as apart:  # from the event loops of the caller
+            apart.submit(run).result()
+    finally:
+        if collects:
+            gc.enable()
     if not monitor.plan.resources:
         raise LookupError("the program registered nothing")
     monitor.plan.resources.sort(key=lambda each: each.urn)

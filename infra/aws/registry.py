@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_docker as docker
 import pulumi_docker_build as docker_build
 from pulumi import ResourceOptions
 
@@ -194,5 +193,7 @@ def promoted(reference: str, repository: Repository | None = None) -> pulumi.Out
     path, colon, tag = reference.rpartition(":")
     if at or not (path and colon and tag) or "/" in tag or DIGEST.pattern.startswith(f"{path}:"):
         raise ValueError(f"image {reference} will not do: write <repository>@sha256:<64 digits> or <repository>:<tag>")
+    import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
+
     found = docker.get_registry_image_output(name=reference)
     return pulumi.Output.concat(path, "@", found.sha256_digest)

@@ -1,0 +1,87 @@
+"""Where the images of an environment come from."""
+
+import json
+
+import pytest
+
+from infra.aws import build_context
+from stacks.settings import SettingsError
+from tests.aws.planning import SEVEN, environment, given_for
+from tools.planned import Plan, plan
+from tools.programs import ROOT, program
+
+SERVICES = ("notifications", "orders", "users")
+
+
+@pytest.fixture(scope="module")
+def built() -> Plan:
+    """`dev` as its file has it."""
+    return plan(program("dev"), "dev")
+
+
+def image_of(planned: Plan, service: str) -> str:
+    [container] = planned.named(":Deployment", service)["spec"]["template"]["spec"]["containers"]
+    return str(container["image"])
+
+
+def test_dev_builds_each_image_from_this_checkout_and_runs_it_by_its_digest(built: Plan) -> None:
+    images = {each.name: each.inputs for each in built.of_type("docker-build:index:Image")}
+
+    assert set(images) == {*SERVICES, "database-bootstrap"}
+    for name in SERVICES:
+        version = build_context.version(ROOT, ROOT / "services" / name / "Dockerfile")
+        repository = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/{name}"
+        assert images[name]["tags"] == [f"{repository}:{version}"]
+        assert images[name]["push"] is True
+        assert image_of(built, name).startswith(f"{repository}:{version}@sha256:")
+
+
+def test_no_login_of_a_registry_is_in_the_state(built: Plan) -> None:
+    for each in built.of_type("docker-build:index:Image"):
+        assert "registries" not in each.inputs
+
+
+def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories() -> None:
+    planned = plan(program("prod"), "prod")
+
+    assert planned.of_type("ecr/repository:Repository") == planned.of_type("docker-build:index:Image") == []
+    for name in SERVICES:
+        version = build_context.version(ROOT, ROOT / "services" / name / "Dockerfile")
+        built = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/{name}"
+        digest = f"{built}:{version}".encode().hex()[:64].ljust(64, "0")
+        assert image_of(planned, name) == f"{built}@sha256:{digest}"
+
+
+def test_digests_are_of_images_in_repositories_of_the_environments_own() -> None:
+    planned = environment("dev")
+
+    assert image_of(planned, "orders") == (
+        f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/orders@sha256:{'0' * 64}"
+    )
+
+
+def test_where_images_are_named_by_digest_each_of_them_is() -> None:
+    given = given_for(SEVEN)
+    del given["images"]["digests"]["pricing"]
+
+    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `pricing` has no digest here"):
+        plan(program("dev", given), "dev")
+
+
+def test_aws_is_one_account_in_one_region_and_every_resource_is_tagged(built: Plan) -> None:
+    provider = built.named("pulumi:providers:aws", "aws")
+
+    assert (provider["region"], json.loads(provider["allowedAccountIds"])) == ("eu-central-1", ["123456789012"])
+    assert json.loads(provider["defaultTags"]) == {
+        "tags": {"Project": "shop", "Environment": "dev", "ManagedBy": "pulumi"}
+    }
+    assert "endpoints" not in provider
+    assert provider["skipCredentialsValidation"] == "false"
+
+
+def test_a_stand_in_for_aws_is_told_in_one_object() -> None:
+    endpoints = {"sqs": "http://127.0.0.1:4566", "sns": "http://127.0.0.1:4566"}
+    provider = environment("dev", target={"endpoints": endpoints}).named("pulumi:providers:aws", "aws")
+
+    assert json.loads(provider["endpoints"]) == [endpoints]
+    assert provider["skipCredentialsValidation"] == "true"
