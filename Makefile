@@ -7,7 +7,8 @@ PYTHON := .venv/bin/python
 # The laptop's, unless another is named: make preview STACK=dev
 STACK := local
 ENVIRONMENT := exports="$$($(PYTHON) tools/environment.py $(STACK))" && eval "$$exports"
-# The laptop asks nothing; on AWS a person sees the preview and says yes, or YES=1 does.
+# The laptop asks nothing; on AWS a person sees the preview and says yes, or YES=1 does, as in CI.
+YES := $(CI)
 ifeq ($(STACK),local)
 HOW := --yes --skip-preview --suppress-outputs
 else
@@ -17,7 +18,7 @@ endif
 space := $(subst ,, )
 CHECKED := infra stacks services tests tools conftest.py
 
-.PHONY: help setup env up preview refresh status down token test unit check format generate bench manifests cost critical-path integration
+.PHONY: help setup env up preview refresh status down token test unit check format generate bench manifests cost critical-path integration login
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -28,11 +29,11 @@ help: ## this list
 setup: .venv/.synced ## installs what is missing: Python packages into .venv, the Pulumi CLI into .shop
 	@$(ENVIRONMENT) && pulumi stack select $(STACK) $(if $(filter local,$(STACK)),--create) > /dev/null
 
-env: setup ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
+env: $(if $(filter local,$(STACK)),setup,.venv/.synced) ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
 	@$(PYTHON) tools/environment.py $(STACK)
 
 up: setup ## brings the whole system up on this machine, or up to date; on AWS with STACK=dev
-	@$(ENVIRONMENT) && pulumi up -s $(STACK) $(HOW) $(RULES) $(if $(filter local,$(STACK)),&& $(PYTHON) tools/next_steps.py)
+	@$(ENVIRONMENT) && pulumi up -s $(STACK) $(HOW) $(RULES) && $(PYTHON) tools/next_steps.py $(STACK)
 
 preview: setup ## what `make up` would change
 	@$(ENVIRONMENT) && pulumi preview -s $(STACK) --diff $(RULES)
@@ -44,7 +45,7 @@ status: setup ## which processes run
 	@$(ENVIRONMENT) && supervisorctl -c .shop/local/run/supervisord.conf status
 
 token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
-	@$(ENVIRONMENT) && $(PYTHON) tools/sign_in.py "$(EMAIL)"
+	@$(ENVIRONMENT) && $(PYTHON) tools/sign_in.py "$(EMAIL)" --stack $(STACK)
 
 down: setup ## takes it down; data stays, unless PURGE=1
 	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
@@ -77,6 +78,11 @@ generate: .venv/.synced ## writes what follows from code: the schema of service.
 	@for service in users orders notifications; do \
 	  $(PYTHON) -m $$service openapi > services/$$service/openapi.json || exit 1; done
 
+login: ## lets docker push to the registry of the AWS account, or pull from REGISTRY
+	@region="$${AWS_REGION:-$$(aws configure get region)}" && account="$$(aws sts get-caller-identity --query Account --output text)" && \
+	aws ecr get-login-password --region "$$region" | \
+	docker login --username AWS --password-stdin "$${REGISTRY:-$$account.dkr.ecr.$$region.amazonaws.com}"
+
 manifests: .venv/.synced ## every Kubernetes object of an environment as YAML: make manifests STACK=prod
 	@$(PYTHON) -m tools.manifests $(STACK)
 
@@ -86,5 +92,5 @@ cost: .venv/.synced ## what an environment costs a month: make cost STACK=dev
 critical-path: .venv/.synced ## how long an environment takes at least, and why: make critical-path STACK=dev
 	@$(PYTHON) -m tools.critical_path $(STACK)
 
-bench: setup ## measures the running system; prints a table, saves bench.json
-	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench
+bench: setup ## measures the running system, and the AWS program on mocks; prints tables, saves bench.json
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench && $(PYTHON) -m tools.bench_program
