@@ -12,7 +12,7 @@ def main(stack: str = "local") -> None:
     printed = subprocess.run(["pulumi", "stack", "output", "--json", "-s", stack], check=True, capture_output=True)
     outputs = json.loads(printed.stdout)
     url, named = outputs["url"], "" if stack == "local" else f" STACK={stack}"
-    last = f"Down: make down{named}    Pulumi in this shell: eval \"$(make -s env{named})\""
+    last = f'Down: make down{named}    Pulumi in this shell: eval "$(make -s env{named})"'
     seen = f"Logs: {outputs['logs']}" if "logs" in outputs else f"Cluster: {outputs['kubeconfig']}"
     person = json.dumps({"email": EMAIL, "password": PASSWORD, "name": "Ada"})
     print(
