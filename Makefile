@@ -60,7 +60,7 @@ integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes
 	@$(PYTHON) -m pytest -m integration tests/integration tests/policies $(TESTS)
 
 unit: .venv/.synced ## the quick tests, under a minute
-	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not mutation" $(TESTS)
+	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)

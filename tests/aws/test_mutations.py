@@ -201,7 +201,7 @@ MUTATIONS = {
 }
 
 
-pytestmark = pytest.mark.mutation
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

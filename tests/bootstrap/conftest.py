@@ -134,7 +134,10 @@ def _serve(programs: Path, major: str, folder: Path) -> Iterator[Rds]:
         process.wait(timeout=20)
 
 
-@pytest.fixture(scope="session", params=sorted(PROGRAMS))
+NEWEST, *OLDER = sorted(PROGRAMS, key=int, reverse=True)
+
+
+@pytest.fixture(scope="session", params=[NEWEST, *(pytest.param(each, marks=pytest.mark.slow) for each in OLDER)])
 def rds(request: pytest.FixtureRequest) -> Iterator[Rds]:
     """A server of each major version."""
     with tempfile.TemporaryDirectory(prefix="shop-rds-") as folder:
