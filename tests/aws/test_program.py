@@ -379,6 +379,28 @@ def test_a_role_may_do_exactly_what_its_service_declares() -> None:
     ]
 
 
+def test_the_collector_may_write_traces_and_its_own_log_and_nothing_else() -> None:
+    plan = environment("prod")
+    log = "arn:aws:logs:eu-central-1:123456789012:log-group:/shop-prod/metrics"
+    attached = [
+        each.inputs["policyArn"]
+        for each in plan.of_type("iam/rolePolicyAttachment:RolePolicyAttachment")
+        if each.inputs["role"] == "telemetry-identity"
+    ]
+
+    assert statements(plan, "telemetry-identity") == [
+        (["logs:CreateLogStream", "logs:PutLogEvents"], [log, f"{log}:log-stream:collector"])
+    ]
+    assert attached == ["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"]
+
+
+def test_an_environment_may_do_without_traces() -> None:
+    plan = environment("dev", observability={"traces": False})
+
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in variables(plan, "orders")
+    assert not [each for each in plan.resources if each.name.startswith("telemetry")]
+
+
 def statements(plan: Plan, name: str) -> list[tuple[list[str], list[str]]]:
     policy = document(plan.named("iam/rolePolicy:RolePolicy", name)["policy"])
     assert {each["Effect"] for each in policy["Statement"]} == {"Allow"}
