@@ -15,16 +15,16 @@ from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UNKNOWN_STRING_VALUE, unkn
 from infra.policies.model import UNKNOWN
 from infra.policies.pack import plain, policies, stack_of
 from infra.policies.rules import RULES
+from tests.integration.toolchain import explained, of_this_machine
 
 PACK = Path(__file__).parents[2] / "infra/policies"
 PROGRAM = Path(__file__).parent / "program.py"
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-aws", "pulumi-resource-kubernetes")
-MISSING = [each for each in NEEDED if not shutil.which(each)]
+TOOLS = of_this_machine()
+MISSING = {name: remedy for name, remedy in TOOLS.missing().items() if name in NEEDED}
 
 integration = pytest.mark.integration
-with_engine = pytest.mark.skipif(
-    bool(MISSING), reason=f"not on PATH: {', '.join(MISSING)} (get.pulumi.com and `pulumi plugin install`)"
-)
+with_engine = pytest.mark.skipif(bool(MISSING), reason=explained(MISSING))
 
 
 def test_the_values_of_the_engine_become_plain_ones_and_what_is_not_known_is_marked() -> None:
@@ -76,9 +76,7 @@ def preview(tmp_path: Path) -> Preview:
         f"name: shop\nruntime: {{name: python, options: {{toolchain: pip, virtualenv: '{sys.prefix}'}}}}\n"
     )
     environment = os.environ | {
-        "PATH": os.pathsep.join(
-            [str(Path(sys.executable).parent), os.environ["PATH"]]
-        ),  # the language host asks for uv
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), TOOLS.path]),  # the language host asks for uv
         "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "test",
         "PULUMI_HOME": str(tmp_path / "home"),
