@@ -193,6 +193,10 @@ def test_a_directory_that_cannot_be_made_is_an_error_without_traceback(path: Pat
     assert line.startswith("pulumi: error: [Errno 20] Not a directory")
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def hanging_build(
     path: Path, directory: Path, environment: dict[str, str]
@@ -204,6 +208,9 @@ def hanging_build(
     with subprocess.Popen(
         [sys.executable, SCRIPT, str(directory)],
         env={"PATH": str(path)} | environment,
+        # A shell starts what is in its background with SIGINT ignored, and all below inherit that: the tests of a CI
+        # that is started so, and what they start.
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 (no other thread of the tests holds a lock that it needs)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
