@@ -11,6 +11,7 @@ import yaml
 
 from tests.fixtures import wait_for
 from tests.integration.conftest import Environment
+from tests.integration.processes import ROOT
 from tests.integration.stack import digest
 from tests.integration.story import planned
 
@@ -106,6 +107,13 @@ def test_destroy_leaves_nothing_in_the_account_nor_in_the_cluster(environment: E
     assert set(run.operations()) == {"delete"}
     assert environment.stack.resources() == []
     assert_as_before(environment, "nothing")
+
+
+def test_a_preview_of_it_all_passes_the_policy_pack(environment: Environment) -> None:
+    """From nothing, when most values are not known yet: as a pull request sees a new environment."""
+    run = environment.stack.preview("--policy-pack", str(ROOT / "infra/policies"))
+
+    assert run.touched("create") == planned(environment.stack)
 
 
 def assert_as_before(environment: Environment, moment: str) -> None:

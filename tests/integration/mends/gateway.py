@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 from ministack.services import apigateway
@@ -43,6 +44,23 @@ def _vpc_link(method: str, link_id: str, body: Record) -> Answer:
     return apigateway._apigw_response(vpc_links[link_id])  # type: ignore[no-any-return]
 
 
+def api_gateway_deletes_the_settings_of_one_route() -> None:
+    """API Gateway takes DeleteRouteSettings, which a removed route needs, for DeleteStage."""
+
+    def wrap(handle: Handler) -> Handler:
+        async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
+            stage_path, found, key = path.partition("/routesettings/")
+            if method != "DELETE" or not found:
+                return await handle(method, path, headers, body, query)  # type: ignore[no-any-return]
+            _, _, api, _, stage = stage_path.strip("/").split("/")
+            apigateway._stages[api][unquote(stage)]["routeSettings"].pop(unquote(key), None)
+            return 204, {}, b""
+
+        return handled
+
+    around(apigateway, "handle_request", wrap)
+
+
 def api_gateway_remembers_private_integrations() -> None:
     """API Gateway does not remember an integration's VPC link and the server name that it verifies."""
 
@@ -81,6 +99,7 @@ def api_gateway_gives_jwt_authorizers_no_payload_version() -> None:
 
 MENDS = (
     api_gateway_hasvpc_links,
+    api_gateway_deletes_the_settings_of_one_route,
     api_gateway_remembers_private_integrations,
     api_gateway_gives_jwt_authorizers_no_payload_version,
 )
