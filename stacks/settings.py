@@ -9,6 +9,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from infra.aws.cidr import MAX_ZONES, subnets
+from infra.aws.rds_roots import regions
 from infra.catalogue_checks import Problem, problems_of
 
 PROJECT = "shop"
@@ -146,7 +147,7 @@ class AwsSettings(Settings):
     purpose: Literal["development", "production"]
     account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
     """The one account that may be touched."""
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "eu-central-1"
+    region: str = "eu-central-1"
     services: Path = Path("services")
     bounded: bool = True
     """Every role made here has the permissions boundary of infra/environment.yaml, without which the role that deploys
@@ -175,9 +176,12 @@ class AwsSettings(Settings):
 
     @field_validator("region")
     @classmethod
-    def _of_the_commercial_partition(cls, value: str) -> str:
-        if value.startswith(("cn-", "us-gov-", "us-iso")):
-            raise ValueError(f"`{value}` lies in a partition of its own, with other names of services: not supported")
+    def _with_certificates(cls, value: str) -> str:
+        if value not in regions():
+            known = ", ".join(regions())
+            raise ValueError(
+                f"`{value}` is no region whose RDS certificates are here: {known} (infra/aws/rds_roots.py: one more)"
+            )
         return value
 
     @model_validator(mode="after")
@@ -225,7 +229,6 @@ MISSING = {
 }
 PATTERNS = {
     "account": "is no account: 12 digits, in quotes",
-    "region": "is no region: as in `eu-central-1`",
     "reached_from": "is no block of addresses: as in `203.0.113.7/32`",
     "viewers": "is no role: arn:aws:iam::<account>:role/<name>",
     "admins": "is no role: arn:aws:iam::<account>:role/<name>",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.aws.rds_roots import regions
 from stacks.settings import DEFAULTS, AwsSettings, LocalSettings, SettingsError, aws_settings, local_settings
 from tools.programs import ROOT
 
@@ -141,9 +142,10 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
             id="an image by its tag",
         ),
         pytest.param(
-            {"region": "us-gov-west-1"},
-            "shop:region: `us-gov-west-1` lies in a partition of its own, with other names of services: not supported",
-            id="another partition",
+            {"region": "moon-north-1"},
+            f"shop:region: `moon-north-1` is no region whose RDS certificates are here: {', '.join(regions())} "
+            "(infra/aws/rds_roots.py: one more)",
+            id="an unknown region",
         ),
         pytest.param(
             {"observability": {"log_days": 8}},
