@@ -154,6 +154,8 @@ class AwsSettings(Settings):
     may make none."""
     protected: bool
     """Nothing that holds data can be deleted before this is switched off."""
+    to_be_destroyed: bool = False
+    """Production may be without protection, because it is about to be taken down."""
     idle_replicas: Annotated[int, Field(ge=1)] | None
     """No service has more processes than this while there is nothing to do, whatever its `scale.min` says."""
     network: NetworkSettings
@@ -189,7 +191,10 @@ class AwsSettings(Settings):
         if self.purpose == "production":
             databases = self.databases
             wrong = [
-                (not self.protected, "`protected: false`: leave it out"),
+                (
+                    not (self.protected or self.to_be_destroyed),
+                    "`protected: false`: leave it out, or say `to_be_destroyed: true`",
+                ),
                 (databases.shared, "`databases.shared: true`: every service has an instance of its own"),
                 (not databases.multi_zone, "`databases.multi_zone: false`: a zone may fail"),
                 (databases.backup_days < SAFE_BACKUP_DAYS, f"`databases.backup_days` below {SAFE_BACKUP_DAYS}"),

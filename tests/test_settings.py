@@ -162,7 +162,11 @@ def test_a_wrong_setting_is_refused_with(given: dict[str, Any], said: str) -> No
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        pytest.param({"protected": "false"}, "`protected: false`: leave it out", id="what may be deleted"),
+        pytest.param(
+            {"protected": "false"},
+            "`protected: false`: leave it out, or say `to_be_destroyed: true`",
+            id="what may be deleted",
+        ),
         pytest.param(
             {"databases": {"shared": True}},
             "`databases.shared: true`: every service has an instance of its own",
@@ -181,6 +185,10 @@ def test_a_wrong_setting_is_refused_with(given: dict[str, Any], said: str) -> No
 )
 def test_production_refuses(given: dict[str, Any], said: str) -> None:
     assert refusals(purpose="production", **given) == [f"shop: for production this will not do: {said}"]
+
+
+def test_production_loses_its_protection_only_to_be_destroyed() -> None:
+    assert not aws("prod", purpose="production", protected="false", to_be_destroyed="true").protected
 
 
 def test_the_stack_prod_is_for_production() -> None:
