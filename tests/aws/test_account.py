@@ -18,6 +18,7 @@ def account(**values: str) -> Template:
     return Template(ROOT / "infra/account.yaml", values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_linter_of_cloudformation_finds_nothing(template: str) -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", f"infra/{template}"]
