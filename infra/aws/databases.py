@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
-from infra.aws.database import Instance, InstanceArgs
+from infra.aws.database import Engine, Instance, InstanceArgs
 from infra.aws.observability import Watch, WatchArgs
-
-Engine = Literal["postgres", "mysql"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ from pulumi import ResourceOptions
 
 from infra.aws import tags
 from infra.aws.api import Api
-from infra.aws.load_balancer import SERVICE_PORT, LoadBalancer
+from infra.aws.load_balancer import LoadBalancer
 from infra.catalogue import Route
+from infra.kubernetes.pods import PORT
 
 TIMEOUT_MILLISECONDS = 30_000
 """The longest that an HTTP API waits for an answer."""
@@ -77,7 +78,7 @@ class Entrance(pulumi.ComponentResource):
             # The service's name alone: with Pulumi's eight characters it may be 32 long, and that is all AWS takes.
             args.service,
             target_type="ip",
-            port=SERVICE_PORT,
+            port=PORT,
             protocol="HTTP",
             vpc_id=args.vpc_id,
             deregistration_delay=DEREGISTRATION_SECONDS,

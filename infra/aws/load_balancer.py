@@ -7,8 +7,8 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
-SERVICE_PORT = 8080
-"""Where every service's container listens."""
+from infra.kubernetes.pods import PORT
+
 IDLE_SECONDS = 60
 """Twice the gateway's longest wait (30 s), and less than a service keeps a connection (75 s): of the two ends of an
 idle connection the balancer has to be the one that closes it, or it answers 502 now and then."""
@@ -75,8 +75,8 @@ class LoadBalancer(pulumi.ComponentResource):
             security_group_id=self.security_group_id,
             referenced_security_group_id=args.cluster_security_group_id,
             ip_protocol="tcp",
-            from_port=SERVICE_PORT,
-            to_port=SERVICE_PORT,
+            from_port=PORT,
+            to_port=PORT,
             description="Services in the cluster",
             opts=ResourceOptions(parent=self),
         )
@@ -85,8 +85,8 @@ class LoadBalancer(pulumi.ComponentResource):
             security_group_id=args.cluster_security_group_id,
             referenced_security_group_id=self.security_group_id,
             ip_protocol="tcp",
-            from_port=SERVICE_PORT,
-            to_port=SERVICE_PORT,
+            from_port=PORT,
+            to_port=PORT,
             description="The internal load balancer",
             opts=ResourceOptions(parent=self),
         )

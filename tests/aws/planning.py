@@ -18,9 +18,13 @@ DIGEST = f"sha256:{'0' * 64}"
 
 def given_for(services: Path, **settings: Any) -> dict[str, Any]:
     """Settings for a catalogue that has no Dockerfiles: its images are named by digest."""
-    names = [*declared(services).services, "database-bootstrap"]
-    images = {"build": False, "promote_from": None, "digests": dict.fromkeys(names, DIGEST)}
+    images = {"build": False, "promote_from": None, "digests": digests(services)}
     return {"services": str(services), "images": images, **settings}
+
+
+def digests(services: Path = SEVEN) -> dict[str, str]:
+    """Of every image of an environment."""
+    return dict.fromkeys([*declared(services).services, "database-bootstrap"], DIGEST)
 
 
 def declared(services: Path = SEVEN) -> Catalogue:

@@ -11,7 +11,7 @@ import yaml
 
 from infra.catalogue import CatalogueError
 from stacks.settings import SettingsError
-from tests.aws.planning import DIGEST, declared, document, environment, public_routes, registered, short
+from tests.aws.planning import declared, digests, document, environment, public_routes, registered, short
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
 from tests.policies.on_plans import violations
@@ -217,15 +217,11 @@ def changed(before: Plan, after: Plan) -> set[str]:
 
 def test_a_changed_image_changes_what_runs_it_alone() -> None:
     before = environment("dev")
-    digests = {**before_digests(), "orders": f"sha256:{'1' * 64}"}
+    others = {**digests(), "orders": f"sha256:{'1' * 64}"}
 
-    after = environment("dev", images={"build": False, "digests": digests})
+    after = environment("dev", images={"build": False, "digests": others})
 
     assert changed(before, after) == {"Deployment orders", "Job orders-migration"}
-
-
-def before_digests() -> dict[str, str]:
-    return dict.fromkeys((*declared().services, "database-bootstrap"), DIGEST)
 
 
 SETTINGS = {
