@@ -170,7 +170,11 @@ async def test_each_message_of_a_batch_is_counted_timed_and_logged_as_its_own(da
     assert (_handled("handled"), timed()) == (before[0] + 3, before[1] + 3)
 
 
-@pytest.mark.parametrize("body", ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()])
+@pytest.mark.parametrize(
+    "body",
+    ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()],
+    ids=["no event", "an event of another type"],
+)
 async def test_what_no_handler_can_read_is_set_aside_and_logged_once_without_its_body(
     database: Database, queue: Queue, body: str
 ) -> None:
