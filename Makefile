@@ -16,9 +16,11 @@ HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
 endif
 space := $(subst ,, )
-CHECKED := infra stacks services tests tools conftest.py
+CHECKED := infra shop stacks services tests tools conftest.py
+PACKAGES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/*/py.typed))))
 
-.PHONY: help setup env up preview refresh status down token test unit check format generate bench manifests cost critical-path integration login
+.PHONY: help setup env up preview refresh status down token test unit check format generate new-service seed staff bench \
+  manifests cost critical-path integration login
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -65,18 +67,30 @@ unit: .venv/.synced ## the quick tests, about a minute on two cores
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
 	@$(PYTHON) -m ruff check $(CHECKED)
-	@$(PYTHON) -m mypy infra stacks tests tools conftest.py services/*/tests
-	@MYPYPATH=$(subst $(space),:,$(wildcard services/*)) $(PYTHON) -m mypy $(foreach service,$(wildcard services/*),-p $(notdir $(service)))
+	@$(PYTHON) -m mypy infra shop stacks tests tools conftest.py services/*/tests
+	@MYPYPATH=$(subst $(space),:,$(wildcard services/*)) $(PYTHON) -m mypy $(addprefix -p ,$(PACKAGES))
 	@$(PYTHON) -m infra.catalogue
 
 format: .venv/.synced ## formats the code
 	@$(PYTHON) -m ruff format $(CHECKED)
 	@$(PYTHON) -m ruff check --fix $(CHECKED)
 
-generate: .venv/.synced ## writes what follows from code: the schema of service.yaml, each openapi.json
+generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC
 	@$(PYTHON) -m infra.catalogue --schema > infra/service.schema.json
-	@for service in users orders notifications; do \
-	  $(PYTHON) -m $$service openapi > services/$$service/openapi.json || exit 1; done
+	@$(PYTHON) -m tools.protos
+	@$(PYTHON) -m tools.contracts
+	@$(PYTHON) -c "from catalog.storefront.schema import schema; print(schema)" > services/catalog/schema.graphql
+	@for main in services/*/*/__main__.py; do folder="$$(dirname "$$main")"; \
+	  $(PYTHON) -m "$$(basename "$$folder")" openapi > "$$(dirname "$$folder")/openapi.json" || exit 1; done
+
+new-service: .venv/.synced ## a service that works, to start from: make new-service NAME=loyalty LANGUAGE=python
+	@$(PYTHON) -m tools.new_service "$(NAME)" "$(or $(LANGUAGE),python)"
+
+seed: setup ## fills the shop with products and stock; with ORDERS=20 also with customers and orders
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.seed $(STACK) $(if $(ORDERS),--orders $(ORDERS))
+
+staff: setup ## lets somebody who has signed up change products and stock: make staff EMAIL=...
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.staff "$(EMAIL)" $(STACK)
 
 login: ## lets docker push to the registry of the AWS account, or pull from REGISTRY
 	@region="$${AWS_REGION:-$$(aws configure get region)}" && account="$$(aws sts get-caller-identity --query Account --output text)" && \

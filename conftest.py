@@ -1,7 +1,42 @@
+"""What all tests share, and which of them are not among the quick ones."""
+
 import pytest
 import structlog
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.mysql"]
+
+SLOW_MODULES = frozenset(
+    {
+        "test_concurrency.py",
+        "test_delivery.py",
+        "test_fuzz.py",
+        "test_go.py",
+        "test_hostile_queries.py",
+        "test_interface.py",
+        "test_invariants.py",
+        "test_migrations.py",
+        "test_money.py",
+        "test_new_service.py",
+        "test_process.py",
+        "test_properties.py",
+        "test_rebuild.py",
+        "test_saga.py",
+        "test_supervision.py",
+    }
+)
+"""They start processes, wait for time-outs, or try many inputs. `make test` runs them, `make unit` does not."""
+SECOND_ENGINE = "mysql"
+"""What runs on both engines runs on PostgreSQL among the quick tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (
+            item.path.name in SLOW_MODULES
+            or SECOND_ENGINE in item.name
+            or SECOND_ENGINE in getattr(item, "fixturenames", ())
+        ):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -140,6 +140,11 @@ class ServiceSpec(_Model):
             raise ValueError(
                 "publishes or subscribes without a `database`; outbox and inbox are kept there: declare one"
             )
+        if self.publishes and self.database and not self.database.relational:
+            raise ValueError(
+                f"publishes with a `database` of {self.database.engine}; the outbox needs one that is `postgres` or"
+                " `mysql`"
+            )
         return self
 
 

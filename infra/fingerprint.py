@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-IGNORED_FOLDERS = frozenset({"__pycache__", "tests", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+IGNORED_FOLDERS = frozenset(
+    {"__pycache__", "contracts", "testdata", "tests", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+)
 IGNORED_FILES = frozenset({"README.md", "openapi.json", "service.yaml"})
 
 
@@ -23,4 +25,5 @@ def fingerprint(*paths: Path) -> str:
 
 def _runs(file: Path, root: Path) -> bool:
     inside = file.relative_to(root)
-    return file.is_file() and file.name not in IGNORED_FILES and IGNORED_FOLDERS.isdisjoint(inside.parts)
+    runs = file.name not in IGNORED_FILES and not file.name.endswith("_test.go")
+    return runs and file.is_file() and IGNORED_FOLDERS.isdisjoint(inside.parts)

@@ -194,6 +194,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
 
     pulumi.export("url", stage.url)
     pulumi.export("issuer", people.issuer)
+    pulumi.export("user_pool_id", people.pool_id)
     pulumi.export("client_id", people.client_id)
     pulumi.export("scopes", declared.scopes)
     pulumi.export("callback_url", settings.callback_urls[0])

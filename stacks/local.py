@@ -7,7 +7,7 @@ import pulumi
 from infra import catalogue
 from infra.local.edge import Gateway, GatewayArgs
 from infra.local.platform import People, PeopleArgs, Platform, PlatformArgs
-from infra.local.service import Service, ServiceArgs, not_here, topics
+from infra.local.service import Service, ServiceArgs, topics
 from stacks.settings import PROJECT, LocalSettings
 
 ROOT = Path(__file__).parent.parent
@@ -18,11 +18,9 @@ CALLBACK_URL = "http://127.0.0.1:8250/callback"
 def deploy(stack: str, settings: LocalSettings) -> None:
     settings = settings.under(ROOT)
     declared = catalogue.load(settings.services)
-    if problems := not_here(declared):
-        raise catalogue.CatalogueError(problems)
     prefix = f"{PROJECT}-{stack}"
 
-    platform = Platform("platform", PlatformArgs(directory=settings.directory))
+    platform = Platform("platform", PlatformArgs(directory=settings.directory, engines=declared.relational_engines))
 
     people = People(
         "people",
@@ -36,6 +34,7 @@ def deploy(stack: str, settings: LocalSettings) -> None:
 
     published = topics(platform, prefix, list(declared), parent=platform)
     addresses: dict[str, pulumi.Output[str]] = {}
+    missing: dict[str, str] = {}
     for spec in declared.in_call_order():
         service = Service(
             spec.name,
@@ -51,11 +50,14 @@ def deploy(stack: str, settings: LocalSettings) -> None:
             ),
         )
         addresses[spec.name] = service.url
+        if service.missing:
+            missing[spec.name] = service.missing
 
     gateway = Gateway("gateway", GatewayArgs(catalogue=declared, platform=platform, people=people, addresses=addresses))
 
     pulumi.export("url", gateway.url)
     pulumi.export("issuer", people.issuer)
+    pulumi.export("user_pool_id", people.pool_id)
     pulumi.export("client_id", people.client_id)
     pulumi.export("scopes", declared.scopes)
     pulumi.export("callback_url", CALLBACK_URL)
@@ -63,6 +65,7 @@ def deploy(stack: str, settings: LocalSettings) -> None:
     pulumi.export("token_url", pulumi.Output.concat(platform.endpoint, "/oauth2/token"))
     pulumi.export("aws_endpoint", platform.endpoint)
     pulumi.export("services", addresses)
-    pulumi.export("postgres", pulumi.Output.format("postgresql://127.0.0.1:{0}", platform.database_port))
+    pulumi.export("missing", missing)
+    pulumi.export("databases", {engine: server.port for engine, server in platform.servers.items()})
     pulumi.export("logs", str(settings.directory / "run" / "logs"))
     pulumi.export("data", str(settings.directory / "data"))

@@ -79,6 +79,16 @@ class Postgres:
         yield FreshDatabase(url=f"postgresql://{name}@{self.host}:{self.port}/{name}", password=password)
         self.run(f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
 
+    def shut(self, database: str) -> None:
+        """Ends all connections to the database, and lets nobody in."""
+        self.run(
+            f"ALTER DATABASE {database} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",  # noqa: S608
+        )
+
+    def reopen(self, database: str) -> None:
+        self.run(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+
     def answers(self) -> bool:
         try:
             self.run("SELECT 1")
@@ -130,8 +140,9 @@ class Queue:
         pytest.fail(f"no message was set aside within {deadline_seconds} s")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+@contextmanager
+def running_postgres(*settings: str) -> Iterator[Postgres]:
+    """A server of its own, on loopback, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="shop-postgres-") as folder:
         server = Postgres(host="127.0.0.1", port=free_port(), password=secrets.token_urlsafe(24))
         password_file = Path(folder) / "password"
@@ -140,7 +151,7 @@ def postgres() -> Iterator[Postgres]:
         servers.initialise(data, password_file)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
-                servers.postgres_command(data, str(server.port), [*DURABILITY_OFF, "max_connections=200"]),
+                servers.postgres_command(data, str(server.port), [*settings, "max_connections=200"]),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=data,
@@ -153,14 +164,21 @@ def postgres() -> Iterator[Postgres]:
             process.wait(timeout=20)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres(*DURABILITY_OFF) as server:
+        yield server
+
+
 @pytest.fixture
 def fresh_database(postgres: Postgres) -> Iterator[FreshDatabase]:
     with postgres.fresh_database() as database:
         yield database
 
 
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
+@contextmanager
+def running_emulator() -> Iterator[Emulator]:
+    """An emulator of AWS, to which this process's environment leads meanwhile."""
     port = free_port()
     emulator = Emulator(url=f"http://127.0.0.1:{port}")
     given = {
@@ -187,6 +205,12 @@ def emulator() -> Iterator[Emulator]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
             process.terminate()
             process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    with running_emulator() as emulator:
+        yield emulator
 
 
 @pytest.fixture

@@ -9,6 +9,17 @@ from typing import Any
 from tools.planned import Plan, plan
 
 DYNAMIC = "pulumi-python:dynamic/local:"
+WITHOUT_OUTPUTS = {
+    "Binary",
+    "Group",
+    "Job",
+    "MysqlCluster",
+    "PostgresCluster",
+    "Process",
+    "Scopes",
+    "Supervisor",
+    "Table",
+}
 
 
 def record(program: Callable[[], None], stack: str = "local") -> Plan:
@@ -39,7 +50,7 @@ def _answer(kind: str, name: str, ports: Iterator[int]) -> dict[str, Any]:
             return {"pool_id": "pool"}
         case "AppClient":
             return {"client_id": "client"}
-        case "Supervisor" | "PostgresCluster" | "Process" | "Job" | "Scopes":
+        case known if known in WITHOUT_OUTPUTS:
             return {}
     raise LookupError(f"unexpected resource {kind} {name}")
 

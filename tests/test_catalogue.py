@@ -76,7 +76,15 @@ def test_a_called_service_comes_before_its_caller_whatever_their_names(declare: 
 
 
 def test_the_catalogue_of_this_repository_is_valid() -> None:
-    assert list(catalogue.load(ROOT / "services").services) == ["notifications", "orders", "users"]
+    assert list(catalogue.load(ROOT / "services").services) == [
+        "catalog",
+        "inventory",
+        "notifications",
+        "orders",
+        "payments",
+        "pricing",
+        "users",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +197,15 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
                 "are kept there: declare one"
             ],
             id="events without a database",
+        ),
+        pytest.param(
+            ALPHA.replace("postgres", "dynamodb"),
+            BETA,
+            [
+                "services/alpha/service.yaml: publishes with a `database` of dynamodb; the outbox needs one that is "
+                "`postgres` or `mysql`"
+            ],
+            id="events out of a table",
         ),
         pytest.param(
             ALPHA.replace("summary: the first", "summary: the first\n    summary: again"),

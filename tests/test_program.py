@@ -9,6 +9,7 @@ import yaml
 
 from infra import catalogue
 from infra.catalogue import CatalogueError
+from infra.local import binaries
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.mocks import record
@@ -26,6 +27,7 @@ PLATFORM = {
     ("Process", "emulator"),
     ("shop:local:People", "people"),
     ("UserPool", "shop-local-people"),
+    ("Group", "staff"),
     ("AppClient", "shop-local-app"),
     ("shop:local:Gateway", "gateway"),
     ("Port", "gateway-port"),
@@ -37,8 +39,12 @@ def slice_of(spec: catalogue.ServiceSpec, declared: catalogue.Catalogue) -> set[
     """The fixed set of resources that a declaration adds."""
     name = spec.name
     expected = {("shop:local:Service", name), ("Port", f"{name}-port"), ("Process", name)}
-    if spec.database:
+    if spec.language == "go":
+        expected |= {("Binary", name)}
+    if spec.database and spec.database.relational:
         expected |= {("Database", spec.module), ("Job", f"{name}-migration")}
+    if spec.database and not spec.database.relational:
+        expected |= {("Table", f"shop-local-{name}")}
     if spec.publishes:
         expected |= {("Topic", f"shop-local-{name}")}
     if spec.scopes:
@@ -66,7 +72,8 @@ def services(tmp_path: Path) -> Path:
     for file in (ROOT / "services").glob("*/service.yaml"):
         (copy / file.parent.name).mkdir(parents=True)
         shutil.copy(file, copy / file.parent.name)
-    (copy / "chassis").mkdir()
+    for code in ("chassis", "go"):
+        (copy / "chassis" / code).mkdir(parents=True)
     return copy
 
 
@@ -128,7 +135,8 @@ def test_a_process_knows_its_own_database_topic_and_queue_and_no_others(recordin
     assert users["USER_POOL_ID"] == "pool"
     assert "QUEUE_URL" not in users
     assert notifications["QUEUE_URL"] == "url:shop-local-notifications"
-    assert {"TOPIC_ARN", "USER_POOL_ID"}.isdisjoint(notifications)
+    assert notifications["TABLE_NAME"] == "shop-local-notifications"
+    assert {"TOPIC_ARN", "USER_POOL_ID", "DATABASE_URL"}.isdisjoint(notifications)
     assert [value for value in notifications.values() if "users" in str(value)] == []
 
 
@@ -148,8 +156,11 @@ def test_a_process_has_exactly_the_environment_of_the_contract(recording: Plan) 
         "LOG_LEVEL",
         "PATH",
         "PORT",
+        "PRICING_URL",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
+        "QUEUE_URL",
+        "QUEUE_VISIBILITY_SECONDS",
         "SERVICE_NAME",
         "SERVICE_VERSION",
         "SHUTDOWN_SECONDS",
@@ -163,7 +174,7 @@ def test_a_process_has_exactly_the_environment_of_the_contract(recording: Plan) 
 
 
 def test_migration_and_process_of_a_service_run_in_one_environment(recording: Plan) -> None:
-    for name in ("users", "orders", "notifications"):
+    for name in ("users", "orders", "inventory"):
         process, migration = recording.named("Process", name), recording.named("Job", f"{name}-migration")
         assert migration["environment"] == process["environment"]
         assert migration["command"] == [*process["command"], "migrate"]
@@ -180,7 +191,7 @@ def test_a_queue_has_the_declared_deliveries_and_takes_the_declared_events_of_ea
     assert (queue["max_deliveries"], queue["visibility_seconds"]) == (5, 30)
     assert (from_users["topic"], from_users["event_types"]) == ("arn:shop-local-users", ["user.created"])
     assert from_orders["topic"] == "arn:shop-local-orders"
-    assert from_orders["event_types"] == ["order.cancelled", "order.placed"]
+    assert from_orders["event_types"] == ["order.cancelled", "order.confirmed", "order.placed"]
     assert {from_users["queue"], from_orders["queue"]} == {"arn:shop-local-notifications"}
 
 
@@ -215,16 +226,19 @@ def test_the_application_may_ask_for_every_declared_scope(recording: Plan) -> No
 def test_a_change_of_one_service_changes_the_version_of_that_service_alone(services: Path) -> None:
     def versions() -> dict[str, str]:
         recording = run(services)
-        return {name: recording.named("Process", name)["version"] for name in ("users", "orders", "notifications")}
+        return {name: recording.named("Process", name)["version"] for name in catalogue.load(services).services}
 
     before = versions()
     (services / "orders/domain.py").write_text("PRICE = 1\n")
     changed = versions()
-    (services / "chassis/shared.py").write_text("SHARED = 1\n")
+    (services / "chassis/chassis/shared.py").write_text("SHARED = 1\n")
+    all_in_python_changed = versions()
+    (services / "chassis/go/shared.go").write_text("package chassis\n")
     all_changed = versions()
 
     assert {name for name in before if before[name] != changed[name]} == {"orders"}
-    assert {name for name in before if changed[name] != all_changed[name]} == {"users", "orders", "notifications"}
+    assert {name for name in before if changed[name] == all_in_python_changed[name]} == {"pricing"}
+    assert {name for name in before if all_in_python_changed[name] != all_changed[name]} == {"pricing"}
 
 
 def test_a_wrong_catalogue_is_refused_before_anything_is_registered(services: Path) -> None:
@@ -234,15 +248,34 @@ def test_a_wrong_catalogue_is_refused_before_anything_is_registered(services: Pa
         local.deploy("local", LocalSettings(services=services))
 
 
-def test_what_the_laptop_cannot_run_is_refused_before_anything_is_registered(services: Path) -> None:
-    declaration = {"name": "pricing", "summary": "prices", "language": "go", "database": {"engine": "dynamodb"}}
-    (services / "pricing").mkdir()
-    (services / "pricing/service.yaml").write_text(yaml.safe_dump(declaration))
+def test_a_service_in_go_runs_the_binary_that_is_built_of_its_source(recording: Plan) -> None:
+    built, process = recording.named("Binary", "pricing"), recording.named("Process", "pricing")
 
-    with pytest.raises(CatalogueError) as refused:
-        local.deploy("local", LocalSettings(services=services))
+    assert process["command"] == [built["path"]]
+    assert built["path"] == f"/data/bin/pricing-{built['version']}"
+    assert {"PYTHONPATH", "PATH"}.isdisjoint(process["environment"])
 
-    assert str(refused.value).splitlines()[1:] == [
-        "  services/pricing/service.yaml: language: `go` does not run on the laptop yet: `python` does",
-        "  services/pricing/service.yaml: database.engine: `dynamodb` does not run on the laptop yet: `postgres` does",
-    ]
+
+def test_without_go_everything_else_comes_up_and_the_outputs_say_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, recording: Plan
+) -> None:
+    monkeypatch.setattr(binaries, "go", lambda: None)
+
+    without = run(ROOT / "services")
+
+    assert recording.registered() - without.registered() == {("Binary", "pricing"), ("Process", "pricing")}
+    assert without.outputs["missing"] == {"pricing": binaries.MISSING}
+    assert "PRICING_URL" in without.named("Process", "orders")["environment"]
+
+
+def test_a_service_of_mysql_has_its_database_on_a_mysql_server_and_no_other_service_notices(services: Path) -> None:
+    before = run(services)
+    declaration = services / "inventory/service.yaml"
+    declaration.write_text(declaration.read_text().replace("postgres", "mysql"))
+
+    after = run(services)
+
+    server = {("MysqlCluster", "mysql"), ("Port", "mysql-port"), ("Process", "mysql")}
+    assert after.registered() - before.registered() == server
+    assert _changed(before, after) == {"inventory"}  # where its database is; addresses are not compared
+    assert after.named("Process", "inventory")["environment"]["DATABASE_URL"].startswith("mysql://inventory@127.0.0.1:")

@@ -14,6 +14,9 @@ REFRESH_TOKEN_DAYS = 30
 TIER = "ESSENTIALS"
 """What Cognito gives a new pool. Threat protection (`advanced_security_mode`) is refused below PLUS, which costs 0.02
 dollars for each person of a month from the first one on; a pool can change its tier at any time, people stay."""
+STAFF = "staff"
+"""The group of those who run the shop. A scope is what a person lets an application do, and anybody may ask for any;
+who may change products is for the service to ask of `cognito:groups`."""
 CLASSIC_SIGN_IN_PAGE = 1
 """A plain HTML form, which `make token` can fill in. Managed login (2) is a JavaScript application."""
 
@@ -33,7 +36,8 @@ class PeopleArgs:
 
 
 class People(pulumi.ComponentResource):
-    """A user pool, a resource server for each service with scopes, a sign-in page, and an application without a secret.
+    """A user pool with a group for the staff, a resource server for each service with scopes, a sign-in page, and an
+    application without a secret.
 
     Nobody signs up here: services/users creates people. Cognito honours PKCE but does not insist on it; the
     application has to send it. The sender of mails is Cognito's own, 50 a day. A person gets a password back by e-mail
@@ -58,6 +62,13 @@ class People(pulumi.ComponentResource):
             domain=pulumi.Output.concat(args.prefix, "-", args.account),
             user_pool_id=pool.id,
             managed_login_version=CLASSIC_SIGN_IN_PAGE,
+            opts=ResourceOptions(parent=self),
+        )
+        aws.cognito.UserGroup(
+            f"{name}-{STAFF}",
+            name=STAFF,
+            description="May change products and stock",
+            user_pool_id=pool.id,
             opts=ResourceOptions(parent=self),
         )
         self.pool_id, self.pool_arn, self.client_id = pool.id, pool.arn, client.id

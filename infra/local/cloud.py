@@ -12,6 +12,7 @@ from infra.local.provider import EnsuringProvider, Properties
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
 
@@ -24,6 +25,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 def client(service: Literal["sns"], endpoint: str) -> "SNSClient": ...
 @overload
 def client(service: Literal["sqs"], endpoint: str) -> "SQSClient": ...
+@overload
+def client(service: Literal["dynamodb"], endpoint: str) -> "DynamoDBClient": ...
 @overload
 def client(service: Literal["cognito-idp"], endpoint: str) -> "CognitoIdentityProviderClient": ...
 @cache

@@ -1,15 +1,16 @@
-"""A database and a role for each service, on the one PostgreSQL server of the laptop."""
+"""A database and a role for each service, on the laptop's PostgreSQL server or, where one is declared, its MySQL."""
 
 import secrets
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psycopg
 import pulumi
+import pymysql
 from psycopg import sql
 from pulumi.dynamic import Resource
 
-from infra.local import servers
+from infra.local import mysql, servers
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
 
@@ -18,20 +19,28 @@ CONNECT_SECONDS = 5
 
 class _ClusterProvider(EnsuringProvider):
     replaces: ClassVar[tuple[str, ...]] = ("directory",)
+    servers: ClassVar[Any] = servers
+    sign: ClassVar[str] = "PG_VERSION"
+    """What is in the folder of a server that has been made."""
 
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
         data, password = Path(inputs["directory"]) / "data", _password_file(inputs["directory"])
         password.parent.mkdir(parents=True, exist_ok=True)
         if not password.exists():
             write_private(password, secrets.token_urlsafe(24))
-        servers.initialise(data, password)
+        self.servers.initialise(data, password)
         return {}
 
     def present(self, properties: Properties) -> bool:
-        return (Path(properties["directory"]) / "data" / "PG_VERSION").exists()
+        return (Path(properties["directory"]) / "data" / self.sign).exists()
 
     def remove(self, properties: Properties) -> None:
         """Leaves the data: it goes with `make down PURGE=1` only."""
+
+
+class _MysqlClusterProvider(_ClusterProvider):
+    servers: ClassVar[Any] = mysql
+    sign: ClassVar[str] = mysql.GRANTS
 
 
 class Cluster(Resource, module="local", name="PostgresCluster"):
@@ -41,6 +50,15 @@ class Cluster(Resource, module="local", name="PostgresCluster"):
 
     def __init__(self, name: str, directory: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(_ClusterProvider(), name, {"name": name, "directory": directory}, opts)
+
+
+class MysqlCluster(Resource, module="local", name="MysqlCluster"):
+    """The files of a MySQL server, with the password of its administrator beside them."""
+
+    directory: pulumi.Output[str]
+
+    def __init__(self, name: str, directory: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(_MysqlClusterProvider(), name, {"name": name, "directory": directory}, opts)
 
 
 def _password_file(directory: str) -> Path:
@@ -74,6 +92,26 @@ class _DatabaseProvider(EnsuringProvider):
         """Leaves the data: it goes with `make down PURGE=1` only."""
 
 
+class _MysqlDatabaseProvider(_DatabaseProvider):
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        password = before.get("password") or secrets.token_urlsafe(24)
+        # A name in a declaration has letters, digits and underscores, and the password what `token_urlsafe` gives.
+        name, user = inputs["name"], f"'{inputs['name']}'@'127.0.0.1'"
+        with _administrator(inputs) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+            cursor.execute(f"CREATE USER IF NOT EXISTS {user}")
+            cursor.execute(f"ALTER USER {user} IDENTIFIED BY '{password}'")
+            cursor.execute(f"GRANT ALL PRIVILEGES ON `{name}`.* TO {user}")
+        return {"password": password}
+
+    def present(self, properties: Properties) -> bool:
+        try:
+            with _administrator(properties) as connection, connection.cursor() as cursor:
+                return bool(cursor.execute("SHOW DATABASES LIKE %s", [properties["name"]]))
+        except (pymysql.Error, OSError):
+            return False
+
+
 class Database(Resource, module="local", name="Database"):
     """A database with a role of the same name, which reaches no other database."""
 
@@ -81,11 +119,16 @@ class Database(Resource, module="local", name="Database"):
     password: pulumi.Output[str]
 
     def __init__(
-        self, name: str, cluster: Cluster, port: pulumi.Input[int], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        cluster: Cluster | MysqlCluster,
+        port: pulumi.Input[int],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        provider = _DatabaseProvider() if isinstance(cluster, Cluster) else _MysqlDatabaseProvider()
         properties = {"name": name, "cluster": cluster.directory, "port": port, "password": None}
         hidden = pulumi.ResourceOptions(additional_secret_outputs=["password"])
-        super().__init__(_DatabaseProvider(), name, properties, pulumi.ResourceOptions.merge(opts, hidden))
+        super().__init__(provider, name, properties, pulumi.ResourceOptions.merge(opts, hidden))
 
 
 def _superuser(properties: Properties) -> psycopg.Connection[tuple[object, ...]]:
@@ -95,6 +138,17 @@ def _superuser(properties: Properties) -> psycopg.Connection[tuple[object, ...]]
         user=servers.SUPERUSER,
         password=_password_file(properties["cluster"]).read_text(),
         dbname="postgres",
+        connect_timeout=CONNECT_SECONDS,
+        autocommit=True,
+    )
+
+
+def _administrator(properties: Properties) -> "pymysql.Connection[Any]":
+    return pymysql.connect(
+        host="127.0.0.1",
+        port=int(properties["port"]),
+        user=mysql.ADMINISTRATOR,
+        password=_password_file(properties["cluster"]).read_text(),
         connect_timeout=CONNECT_SECONDS,
         autocommit=True,
     )

@@ -11,6 +11,8 @@ from infra.local.provider import Properties
 
 PASSWORD_MINIMUM_LENGTH = 12
 ACCESS_TOKEN_MINUTES = 60
+STAFF = "staff"
+"""The group of those who run the shop."""
 
 
 class _PoolProvider(EmulatedProvider):
@@ -94,6 +96,35 @@ class Scopes(Resource, module="local", name="Scopes"):
     ) -> None:
         properties = {"name": name, "endpoint": endpoint, "pool_id": pool.pool_id, "scopes": dict(scopes)}
         super().__init__(_ScopesProvider(), name, properties, opts)
+
+
+class _GroupProvider(EmulatedProvider):
+    replaces: ClassVar[tuple[str, ...]] = ("name", "pool_id")
+
+    def ensure(self, inputs: Properties, before: Properties) -> Properties:
+        if not self.present(inputs):
+            client("cognito-idp", inputs["endpoint"]).create_group(
+                UserPoolId=inputs["pool_id"], GroupName=inputs["name"]
+            )
+        return {}
+
+    def look(self, properties: Properties) -> None:
+        client("cognito-idp", properties["endpoint"]).get_group(
+            UserPoolId=properties["pool_id"], GroupName=properties["name"]
+        )
+
+    def remove(self, properties: Properties) -> None:
+        """Leaves it: who is in it goes with the people."""
+
+
+class Group(Resource, module="local", name="Group"):
+    """People who may do more than others. Their tokens name it in `cognito:groups`."""
+
+    def __init__(
+        self, name: str, endpoint: pulumi.Input[str], pool: UserPool, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        properties = {"name": name, "endpoint": endpoint, "pool_id": pool.pool_id}
+        super().__init__(_GroupProvider(), name, properties, opts)
 
 
 class _AppClientProvider(EmulatedProvider):

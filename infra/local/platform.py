@@ -1,18 +1,19 @@
 """What all services of the laptop stand on: supervision, PostgreSQL, the emulated cloud, and the people."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pulumi
 from pulumi import ResourceOptions
 
 from infra.fingerprint import fingerprint
-from infra.local import emulator, identity, servers
+from infra.local import emulator, identity, mysql, servers
 from infra.local.cloud import CREDENTIALS, REGION
-from infra.local.databases import Cluster
-from infra.local.processes import POSTGRES, Port, Process, ProcessArgs, Supervisor
+from infra.local.databases import Cluster, MysqlCluster
+from infra.local.processes import MYSQL, POSTGRES, Port, Process, ProcessArgs, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
@@ -21,46 +22,77 @@ MAX_CONNECTIONS = 200
 @dataclass(frozen=True, kw_only=True)
 class PlatformArgs:
     directory: Path
-    """Everything of the stack lies in here: `run` goes with the stack, `data` outlives it."""
+    """Everything of the stack lies in here: `run` and `bin` go with the stack, `data` outlives it."""
+    engines: Collection[str]
+    """The relational ones that a service declares."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A database server that answers on loopback once `process` is there."""
+
+    cluster: Cluster | MysqlCluster
+    port: pulumi.Output[int]
+    process: Process
 
 
 class Platform(pulumi.ComponentResource):
-    """A supervisor, a PostgreSQL server and an AWS emulator, on loopback only."""
+    """A supervisor, the database servers and an AWS emulator, on loopback only."""
 
     run: str
-    database: Cluster
-    database_port: pulumi.Output[int]
+    binaries: Path
+    """The folder of programs that are built here."""
+    servers: dict[str, Server]
+    """By engine."""
     endpoint: pulumi.Output[str]
     """Where the emulator answers."""
 
     def __init__(self, name: str, args: PlatformArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:local:Platform", name, None, opts)
-        self.run = str(args.directory / "run")
+        self.run, self.binaries = str(args.directory / "run"), args.directory / "bin"
         data = args.directory / "data"
         self.supervisor = Supervisor(f"{name}-supervisor", self.run, ResourceOptions(parent=self))
-        self._postgres(data / "postgres")
+        made = {"postgres": self._postgres, "mysql": self._mysql}
+        self.servers = {engine: make(data / engine) for engine, make in made.items() if engine in args.engines}
         self._emulator(data / "emulator")
-        self.register_outputs({"endpoint": self.endpoint, "database_port": self.database_port})
+        self.register_outputs({"endpoint": self.endpoint})
 
-    def _postgres(self, directory: Path) -> None:
-        self.database = Cluster("postgres", str(directory), ResourceOptions(parent=self))
-        self.database_port = Port("postgres-port", ResourceOptions(parent=self)).number
+    def _postgres(self, directory: Path) -> Server:
         settings = [f"max_connections={MAX_CONNECTIONS}", "password_encryption=scram-sha-256"]
-        self.postgres = Process(
-            "postgres",
+        cluster = Cluster("postgres", str(directory), ResourceOptions(parent=self))
+        # INT is PostgreSQL's fast shutdown: it does not wait for its clients.
+        return self._server("postgres", cluster, servers, [str(directory / "data"), *settings], POSTGRES, "INT")
+
+    def _mysql(self, directory: Path) -> Server:
+        cluster = MysqlCluster("mysql", str(directory), ResourceOptions(parent=self))
+        return self._server("mysql", cluster, mysql, [str(directory / "data")], MYSQL, "TERM")
+
+    def _server(
+        self,
+        name: str,
+        cluster: Cluster | MysqlCluster,
+        module: ModuleType,
+        arguments: list[str],
+        ready: str,
+        stop_signal: str,
+    ) -> Server:
+        port = Port(f"{name}-port", ResourceOptions(parent=self)).number
+        process = Process(
+            name,
             ProcessArgs(
-                name="postgres",
-                command=[sys.executable, "-m", "infra.local.servers", str(directory / "data"), *settings],
+                name=name,
+                command=[sys.executable, "-m", module.__name__, *arguments],
                 directory=str(ROOT),
-                environment={"PORT": self.database_port.apply(str)},
-                port=self.database_port,
+                environment={"PORT": port.apply(str)},
+                port=port,
                 supervisor=self.run,
-                version=fingerprint(Path(servers.__file__)),
-                ready=POSTGRES,
-                stop_signal="INT",  # PostgreSQL's fast shutdown: it does not wait for its clients
+                version=fingerprint(Path(str(module.__file__))),
+                ready=ready,
+                stop_signal=stop_signal,
             ),
-            ResourceOptions(parent=self, depends_on=[self.supervisor, self.database]),
+            ResourceOptions(parent=self, depends_on=[self.supervisor, cluster]),
         )
+        return Server(cluster=cluster, port=port, process=process)
 
     def _emulator(self, state: Path) -> None:
         port = Port("emulator-port", ResourceOptions(parent=self)).number
@@ -114,6 +146,7 @@ class People(pulumi.ComponentResource):
             [args.callback_url],
             ResourceOptions(parent=self, depends_on=[args.platform.emulator, *servers]),
         )
+        identity.Group(identity.STAFF, endpoint, pool, up)
         self.pool_id = pool.pool_id
         self.client_id = client.client_id
         self.issuer = self.pool_id.apply(lambda pool_id: f"https://cognito-idp.{REGION}.amazonaws.com/{pool_id}")

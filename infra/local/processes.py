@@ -12,6 +12,7 @@ from typing import ClassVar
 import pulumi
 from pulumi.dynamic import Resource
 
+from infra.local import mysql
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
 from infra.local.servers import takes_connections
@@ -21,7 +22,7 @@ from infra.local.supervision import ProcessFailed, Program, Supervisord, answers
 PORTS = range(20_000, 32_000)
 READY_SECONDS = 60
 JOB_SECONDS = 120
-POSTGRES = "postgres"
+POSTGRES, MYSQL = "postgres", "mysql"
 
 
 class _SupervisorProvider(EnsuringProvider):
@@ -90,7 +91,7 @@ class ProcessArgs:
     version: str
     """Changes when the code of the process changes: that restarts it."""
     ready: str
-    """The path that answers GET with a success when the process is ready, or POSTGRES."""
+    """The path that answers GET with a success when the process is ready, or POSTGRES, or MYSQL."""
     stop_signal: str = "TERM"
     configuration: pulumi.Input[str] | None = None
     """The content of the file named by `configuration_file`."""
@@ -146,7 +147,9 @@ class _ProcessProvider(EnsuringProvider):
 
     def _ready(self, inputs: Properties) -> bool:
         port, ready = int(inputs["port"]), str(inputs["ready"])
-        return takes_connections(port) if ready == POSTGRES else answers(f"http://127.0.0.1:{port}{ready}")
+        if ready == POSTGRES:
+            return takes_connections(port)
+        return mysql.answers(port) if ready == MYSQL else answers(f"http://127.0.0.1:{port}{ready}")
 
 
 class Process(Resource, module="local", name="Process"):

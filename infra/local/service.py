@@ -1,8 +1,6 @@
 """Everything one service is on the laptop, from its declaration."""
 
-import os
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,28 +8,16 @@ import pulumi
 from pulumi import ResourceOptions
 
 from infra.catalogue import ServiceSpec
-from infra.catalogue_checks import Problem
-from infra.fingerprint import fingerprint
+from infra.local import code
 from infra.local.databases import Database
 from infra.local.messaging import Queue, Subscription, Topic
-from infra.local.platform import ROOT, People, Platform, cloud_environment
+from infra.local.platform import People, Platform, cloud_environment
 from infra.local.processes import Job, JobArgs, Port, Process, ProcessArgs
+from infra.local.tables import Table
 
 SHUTDOWN_SECONDS = 20
+SCHEMES = {"postgres": "postgresql", "mysql": "mysql"}
 Environment = dict[str, pulumi.Input[str]]
-
-
-def not_here(services: Iterable[ServiceSpec]) -> list[Problem]:
-    """What is declared and cannot run on the laptop."""
-    found = []
-    for spec in services:
-        file = f"services/{spec.name}/service.yaml"
-        if spec.language != "python":
-            found.append(Problem(file, "language", spec.language, "does not run on the laptop yet: `python` does"))
-        if spec.database and spec.database.engine != "postgres":
-            remedy = "does not run on the laptop yet: `postgres` does"
-            found.append(Problem(file, "database.engine", spec.database.engine, remedy))
-    return found
 
 
 def topics(platform: Platform, prefix: str, services: list[ServiceSpec], parent: pulumi.Resource) -> dict[str, Topic]:
@@ -57,59 +43,71 @@ class ServiceArgs:
 
 
 class Service(pulumi.ComponentResource):
-    """A database, a topic, a queue with its dead-letter queue, a migration and a process."""
+    """A database or table, a topic, a queue with its dead-letter queue, a migration and a process."""
 
     url: pulumi.Output[str]
+    missing: str | None = None
+    """Why there is no process. The rest is there, and who calls it finds nobody: a case that callers know."""
 
     def __init__(self, name: str, args: ServiceArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:local:Service", name, None, opts)
         self._args, self._spec = args, args.spec
+        self._code = self._written_in(args.spec.language)
         port = Port(f"{name}-port", ResourceOptions(parent=self)).number
         self.url = port.apply(lambda number: f"http://127.0.0.1:{number}")
-        self._needed: list[pulumi.Resource] = [args.platform.supervisor]
+        self._needed: list[pulumi.Resource] = [args.platform.supervisor, *self._code.needs]
         environment: Environment = {
             **self._basics(port),
             **args.people.environment(),
             **cloud_environment(args.platform.endpoint),
             **self._calls(),
-            **(self._database() if self._spec.database else {}),
+            **self._data(),
             **({"TOPIC_ARN": args.topics[name].arn} if self._spec.publishes else {}),
             **(self._queue() if self._spec.subscribes else {}),
             **({"USER_POOL_ID": args.people.pool_id} if self._spec.identity == "admin" else {}),
         }
-        self._process(environment, port)
+        self.missing = self._code.missing
+        if self.missing:
+            pulumi.log.warn(f"`{name}` is not started: {self.missing}. Who calls it goes on without it.")
+        else:
+            self._run(environment, port)
         self.register_outputs({"url": self.url})
 
+    def _written_in(self, language: str) -> code.Code:
+        if language == "go":
+            return code.go(self._spec, self._args.source, self._args.platform.binaries, self)
+        return code.python(self._spec, self._args.source)
+
     def _basics(self, port: pulumi.Output[int]) -> Environment:
-        source = self._args.source
-        self._fingerprint = fingerprint(source / self._spec.name, source / "chassis", ROOT / "uv.lock")
         return {
             "ENVIRONMENT": "local",
             "HOST": "127.0.0.1",
             "LOG_LEVEL": "INFO",
-            "PATH": os.defpath,
             "PORT": port.apply(str),
-            "PYTHONPATH": f"{source / self._spec.name}:{source / 'chassis'}",
-            "PYTHONUNBUFFERED": "1",
             "SERVICE_NAME": self._spec.name,
-            "SERVICE_VERSION": self._fingerprint,
+            "SERVICE_VERSION": self._code.version,
             "SHUTDOWN_SECONDS": str(SHUTDOWN_SECONDS),
+            **self._code.environment,
         }
 
     def _calls(self) -> Environment:
         return {f"{callee.upper().replace('-', '_')}_URL": self._args.addresses[callee] for callee in self._spec.calls}
 
-    def _database(self) -> Environment:
-        platform, name = self._args.platform, self._spec.module
-        database = Database(
-            name,
-            platform.database,
-            platform.database_port,
-            ResourceOptions(parent=self, depends_on=[platform.postgres]),
-        )
-        self._needed.append(database)
-        url = pulumi.Output.format("postgresql://{0}@127.0.0.1:{1}/{0}", name, platform.database_port)
-        return {"DATABASE_URL": url, "DATABASE_PASSWORD": database.password}
+    def _data(self) -> Environment:
+        database, platform = self._spec.database, self._args.platform
+        if database is None:
+            return {}
+        if not database.relational:
+            up = ResourceOptions(parent=self, depends_on=[platform.emulator])
+            table = Table(f"{self._args.prefix}-{self._spec.name}", platform.endpoint, up)
+            self._needed.append(table)
+            return {"TABLE_NAME": table.name}
+        name, server = self._spec.module, platform.servers[database.engine]
+        up = ResourceOptions(parent=self, depends_on=[server.process])
+        made = Database(name, server.cluster, server.port, up)
+        self._needed.append(made)
+        url = pulumi.Output.format("{0}://{1}@127.0.0.1:{2}/{1}", SCHEMES[database.engine], name, server.port)
+        return {"DATABASE_URL": url, "DATABASE_PASSWORD": made.password}
 
     def _queue(self) -> Environment:
         args, declared = self._args, self._spec.queue
@@ -122,18 +120,17 @@ class Service(pulumi.ComponentResource):
         ]
         return {"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)}
 
-    def _process(self, environment: Environment, port: pulumi.Output[int]) -> None:
+    def _run(self, environment: Environment, port: pulumi.Output[int]) -> None:
         name, folder = self._spec.name, str(self._args.source / self._spec.name)
-        command = [sys.executable, "-m", self._spec.module]
-        if self._spec.database:
+        if self._spec.database and self._spec.database.relational:
             migration = Job(
                 f"{name}-migration",
                 JobArgs(
                     name=f"{name}-migration",
-                    command=[*command, "migrate"],
+                    command=[*self._code.command, "migrate"],
                     directory=folder,
                     environment=environment,
-                    version=self._fingerprint,
+                    version=self._code.version,
                 ),
                 ResourceOptions(parent=self, depends_on=self._needed),
             )
@@ -142,12 +139,12 @@ class Service(pulumi.ComponentResource):
             name,
             ProcessArgs(
                 name=name,
-                command=command,
+                command=self._code.command,
                 directory=folder,
                 environment=environment,
                 port=port,
                 supervisor=self._args.platform.run,
-                version=self._fingerprint,
+                version=self._code.version,
                 ready="/readyz",
             ),
             ResourceOptions(parent=self, depends_on=self._needed),

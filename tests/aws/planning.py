@@ -1,6 +1,7 @@
 """Plans of the AWS program for tests, each made once in a process."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from infra.catalogue import Catalogue
 from tools.planned import Plan, Planned, plan
 from tools.programs import ROOT, program
 
-SEVEN = Path("tests/seven")
+SERVICES = Path("services")
 """The declarations of the whole shop."""
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -22,13 +23,21 @@ def given_for(services: Path, **settings: Any) -> dict[str, Any]:
     return {"services": str(services), "images": images, **settings}
 
 
-def digests(services: Path = SEVEN) -> dict[str, str]:
+def digests(services: Path = SERVICES) -> dict[str, str]:
     """Of every image of an environment."""
     return dict.fromkeys([*declared(services).services, "database-bootstrap"], DIGEST)
 
 
-def declared(services: Path = SEVEN) -> Catalogue:
+def declared(services: Path = SERVICES) -> Catalogue:
     return catalogue.load(ROOT / services)
+
+
+def copy_of_declarations(folder: Path) -> Path:
+    """A catalogue in `folder` that a test may change."""
+    for file in (ROOT / SERVICES).glob("*/service.yaml"):
+        (folder / file.parent.name).mkdir(parents=True)
+        shutil.copy(file, folder / file.parent.name)
+    return folder
 
 
 def public_routes(catalogue: Catalogue) -> list[str]:
@@ -36,17 +45,17 @@ def public_routes(catalogue: Catalogue) -> list[str]:
     return [route.key for spec in catalogue for route in spec.routes if route.public]
 
 
-def environment(stack: str, services: Path = SEVEN, **settings: Any) -> Plan:
+def environment(stack: str, services: Path = SERVICES, **settings: Any) -> Plan:
     """The plan of the stack's own settings, with these over them."""
     given = given_for(services, **settings)
-    if services == SEVEN and not settings:
+    if services == SERVICES and not settings:
         return _of_its_own_settings(stack)
     return plan(program(stack, given), stack)
 
 
 @cache
 def _of_its_own_settings(stack: str) -> Plan:
-    return plan(program(stack, given_for(SEVEN)), stack)
+    return plan(program(stack, given_for(SERVICES)), stack)
 
 
 def registered(plan: Plan) -> set[str]:

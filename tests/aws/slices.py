@@ -1,5 +1,7 @@
 """What a declaration becomes on AWS: the fixed set of resources that a service adds."""
 
+import re
+
 from infra.catalogue import Catalogue, ServiceSpec
 
 
@@ -72,7 +74,7 @@ def _entrance(spec: ServiceSpec) -> set[str]:
         f"lb:TargetGroup {name}",
         f"lb:ListenerRule {name}-entrance",
         f"TargetGroupBinding {name}",
-        *(f"apigatewayv2:Route {route.key.replace('{id', '{').replace('{sku', '{')}" for route in spec.routes),
+        *(f"apigatewayv2:Route {re.sub('{[a-z]+', '{', route.key)}" for route in spec.routes),
         *(f"cloudwatch:MetricAlarm {name}-watch-{alarm}" for alarm in alarms),
     }
 

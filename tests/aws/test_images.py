@@ -6,11 +6,11 @@ import pytest
 
 from infra.aws import build_context
 from stacks.settings import SettingsError
-from tests.aws.planning import SEVEN, environment, given_for
+from tests.aws.planning import SERVICES, declared, environment, given_for
 from tools.planned import Plan, plan
 from tools.programs import ROOT, program
 
-SERVICES = ("notifications", "orders", "users")
+NAMES = tuple(declared().services)
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def image_of(planned: Plan, service: str) -> str:
 def test_dev_builds_each_image_from_this_checkout_and_runs_it_by_its_digest(built: Plan) -> None:
     images = {each.name: each.inputs for each in built.of_type("docker-build:index:Image")}
 
-    assert set(images) == {*SERVICES, "database-bootstrap"}
-    for name in SERVICES:
+    assert set(images) == {*NAMES, "database-bootstrap"}
+    for name in NAMES:
         version = build_context.version(ROOT, ROOT / "services" / name / "Dockerfile")
         repository = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/{name}"
         assert images[name]["tags"] == [f"{repository}:{version}"]
@@ -45,7 +45,7 @@ def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories()
     planned = plan(program("prod"), "prod")
 
     assert planned.of_type("ecr/repository:Repository") == planned.of_type("docker-build:index:Image") == []
-    for name in SERVICES:
+    for name in NAMES:
         version = build_context.version(ROOT, ROOT / "services" / name / "Dockerfile")
         built = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/{name}"
         digest = f"{built}:{version}".encode().hex()[:64].ljust(64, "0")
@@ -61,7 +61,7 @@ def test_digests_are_of_images_in_repositories_of_the_environments_own() -> None
 
 
 def test_where_images_are_named_by_digest_each_of_them_is() -> None:
-    given = given_for(SEVEN)
+    given = given_for(SERVICES)
     del given["images"]["digests"]["pricing"]
 
     with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `pricing` has no digest here"):

@@ -50,6 +50,7 @@ def test_there_is_a_pool_a_sign_in_page_an_application_and_a_resource_server_for
     assert planned().registered() == {
         ("shop:aws:People", "people"),
         ("aws:cognito/userPool:UserPool", "people"),
+        ("aws:cognito/userGroup:UserGroup", "people-staff"),
         ("aws:cognito/userPoolDomain:UserPoolDomain", "people-domain"),
         ("aws:cognito/userPoolClient:UserPoolClient", "people-app"),
         ("aws:cognito/resourceServer:ResourceServer", "people-orders"),

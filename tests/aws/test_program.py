@@ -1,7 +1,6 @@
 """The program of an environment on AWS, whole, on mocks: what it makes for dev, staging and prod."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,20 @@ import yaml
 
 from infra.catalogue import CatalogueError
 from stacks.settings import SettingsError
-from tests.aws.planning import declared, digests, document, environment, public_routes, registered, short
+from tests.aws.planning import (
+    copy_of_declarations,
+    declared,
+    digests,
+    document,
+    environment,
+    public_routes,
+    registered,
+    short,
+)
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
 from tests.policies.on_plans import violations
 from tools.planned import Plan
-from tools.programs import ROOT
 
 STACKS = ("dev", "staging", "prod")
 ZONES = {"dev": "ab", "staging": "ab", "prod": "abc"}
@@ -32,10 +39,12 @@ def platform(stack: str) -> set[str]:
         *DATA,
     }
     if stack == "dev":
-        for engine in ("postgres", "mysql"):
-            made |= instance(f"databases-{engine}", f"{engine}-watch", engine)
-            made |= {f"shop:aws:Watch {engine}-watch"}
+        made |= shared_instance("postgres")
     return made
+
+
+def shared_instance(engine: str) -> set[str]:
+    return {*instance(f"databases-{engine}", f"{engine}-watch", engine), f"shop:aws:Watch {engine}-watch"}
 
 
 def _network(zones: str, per_zone: bool, flow_log: bool) -> set[str]:
@@ -95,6 +104,7 @@ LOGS_OF_CONTAINERS = ("application", "dataplane", "host", "performance")
 EDGE = {
     "pulumi:providers:aws aws",
     "shop:aws:People people",
+    "cognito:UserGroup people-staff",
     "cognito:UserPool people",
     "cognito:UserPoolClient people-app",
     "cognito:UserPoolDomain people-domain",
@@ -157,9 +167,7 @@ DATA = {
 @pytest.fixture
 def services(tmp_path: Path) -> Path:
     """A copy of the declarations, to change."""
-    copy = tmp_path / "services"
-    shutil.copytree(ROOT / "tests/seven", copy)
-    return copy
+    return copy_of_declarations(tmp_path / "services")
 
 
 def declare(services: Path, name: str, **fields: Any) -> None:
@@ -300,9 +308,25 @@ def test_services_of_development_share_an_instance_and_each_has_a_database_and_a
     plan = environment("dev")
     address = "databases-postgres.646174616261.eu-central-1.rds.amazonaws.com"
 
-    assert len(plan.of_type("rds/instance:Instance")) == 2
-    for name in ("catalog", "orders", "payments", "users"):
+    assert len(plan.of_type("rds/instance:Instance")) == 1
+    for name in ("catalog", "inventory", "orders", "payments", "users"):
         assert variables(plan, name)["DATABASE_URL"] == f"postgresql://{name}@{address}:5432/{name}?sslmode=verify-full"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_engine_of_a_service_is_a_word_in_its_declaration(stack: str, services: Path) -> None:
+    inventory = services / "inventory/service.yaml"
+    inventory.write_text(inventory.read_text().replace("postgres", "mysql"))
+
+    plan, catalogue = environment(stack, services), declared(services)
+
+    slices = (slice_of(spec, catalogue, stack == "dev") for spec in catalogue)
+    shared = shared_instance("mysql") if stack == "dev" else set()
+    assert registered(plan) == platform(stack).union(shared, *slices)
+    assert variables(plan, "inventory")["DATABASE_URL"].startswith("mysql://inventory@")
+    assert variables(plan, "inventory-bootstrap", ":Job")["DATABASE_ENGINE"] == "mysql"
+    assert [said for promise in PROMISES for said in promise(plan, catalogue)] == []
+    assert violations(plan, stack, public_routes(catalogue)) == []
 
 
 def variables(plan: Plan, name: str, kind: str = ":Deployment") -> dict[str, str]:

@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+CA_FILE = "ca.pem"
+SERVER_CERTIFICATE, SERVER_KEY = "server.pem", "server.key"
+
 
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -42,10 +45,10 @@ def issue(folder: Path) -> None:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
         .sign(authority, hashes.SHA256())
     )
-    (folder / "ca.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.key").touch(mode=0o600)
-    (folder / "server.key").write_bytes(
+    (folder / CA_FILE).write_bytes(root.public_bytes(serialization.Encoding.PEM))
+    (folder / SERVER_CERTIFICATE).write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+    (folder / SERVER_KEY).touch(mode=0o600)
+    (folder / SERVER_KEY).write_bytes(
         server.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -18,7 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(300))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(420))
             item.add_marker(pytest.mark.xdist_group("e2e"))  # in order, and on one shared system
 
 
@@ -34,6 +35,6 @@ def shared_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def shop(request: pytest.FixtureRequest) -> Shop:
     """SHOP_OUTPUTS names a file with `pulumi stack output --json` of the environment to test; else a local one."""
     if "SHOP_OUTPUTS" in os.environ:
-        return Shop(json.loads(Path(os.environ["SHOP_OUTPUTS"]).read_text()))
+        return Shop(json.loads(Path(os.environ["SHOP_OUTPUTS"]).read_text())).opened()
     system: System = request.getfixturevalue("shared_system")
-    return Shop(system.outputs())
+    return Shop(system.outputs()).opened()

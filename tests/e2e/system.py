@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import yaml
 
+from infra.local import servers
 from infra.local.supervision import Supervisord
 from tools.environment import environment
 
 ROOT = Path(__file__).parent.parent.parent
-UP_SECONDS = 180
+UP_SECONDS = 300
+"""A build of the Go service with an empty cache included."""
+SUPERVISOR_SECONDS = 60
 CACHES = shutil.ignore_patterns("__pycache__", ".*")
 
 
@@ -76,6 +81,16 @@ class System:
     def outputs(self) -> dict[str, Any]:
         return dict(json.loads(self._pulumi("stack", "output", "--json", "--stack", "local")))
 
+    def database(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """A service's PostgreSQL database, as the superuser sees it."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=int(self.processes()["postgres"].environ()["PORT"]),  # much quicker than to ask the engine
+            user=servers.SUPERUSER,
+            password=(self.data / "postgres" / "password").read_text(),
+            dbname=name,
+        )
+
     def state(self) -> str:
         """The state of the stack as it lies on the disk."""
         return "".join(path.read_text() for path in (self.folder / "home/state/.pulumi/stacks").rglob("*.json"))
@@ -92,6 +107,23 @@ class System:
             if self._server(environment) and process.ppid() == self._supervisor_pid:
                 found[environment["SUPERVISOR_PROCESS_NAME"]] = process
         return found
+
+    def halt(self, name: str) -> None:
+        """Stops a process in order, and leaves it stopped."""
+        self._supervisorctl("stop", name)
+
+    def start(self, name: str) -> None:
+        """Starts a halted process again; returns when it runs, which may be before it answers."""
+        self._supervisorctl("start", name)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """A while in which the process does not run."""
+        self.halt(name)
+        try:
+            yield
+        finally:
+            self.start(name)
 
     def everything_running(self) -> list[psutil.Process]:
         """Every process that works in the folder of this system, or for it."""
@@ -113,6 +145,12 @@ class System:
             return self._server(process.environ()) or str(self.folder) in " ".join(process.cmdline())
         except (psutil.Error, OSError):
             return False
+
+    def _supervisorctl(self, *words: str) -> None:
+        configuration = str(self.run / "supervisord.conf")
+        command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", configuration, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SUPERVISOR_SECONDS)
+        assert done.returncode == 0, f"supervisorctl {' '.join(words)}: {done.stdout}{done.stderr}"
 
     def _engine(self, command: str, *options: str) -> list[Step]:
         log = self.folder / "events.json"

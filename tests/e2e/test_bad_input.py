@@ -11,9 +11,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from shop.oauth import SignInFailed, sign_in
 from tests.e2e.shop import TEA, Person, Shop
 from tests.e2e.system import System
-from tools.sign_in import SignInFailed, sign_in
+
+PENNY = {"amount": 1, "currency": "EUR"}
+PRODUCT = {"name": "Tea", "description": "", "category": "e2e", "list_price": PENNY, "active": True}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def test_no_token(shop: Shop) -> None:
 
 def test_the_wrong_password_gets_no_token(person: Person) -> None:
     with pytest.raises(SignInFailed, match="the email or the password is wrong"):
-        sign_in(person.shop.outputs, person.email, "not the right password", ["orders/read"])
+        sign_in(person.shop.known, person.email, "not the right password", ["orders/read"])
 
 
 def test_something_that_is_no_token(person: Person) -> None:
@@ -91,6 +94,10 @@ def test_a_path_that_no_service_declares(person: Person) -> None:
         pytest.param({"content": b"{no json", "json": None}, 400, id="a body that is no JSON"),
         pytest.param({"content": b'"' + b"x" * (10 * 1024 * 1024) + b'"', "json": None}, 413, id="a body of 10 MB"),
         pytest.param({"json": {"lines": [TEA], "coupon": "FREE"}}, 422, id="an unknown field"),
+        pytest.param({"json": {"lines": [TEA | {"unit_price": PENNY}]}}, 422, id="a price of the customer's own"),
+        pytest.param({"json": {"lines": [TEA | {"sku": "E2E-NO-SUCH-TEA"}]}}, 422, id="a product that nobody knows"),
+        pytest.param({"json": {"lines": [TEA, TEA]}}, 422, id="a product on two lines"),
+        pytest.param({"json": {"lines": [TEA], "payment_method": "Gold!"}}, 422, id="no name of a payment method"),
         pytest.param({"json": {"lines": [TEA | {"quantity": -1}]}}, 422, id="a negative quantity"),
         pytest.param({"json": {"lines": []}}, 422, id="no lines"),
         pytest.param({"json": {"lines": [TEA | {"sku": "TEA\u0000"}]}}, 422, id="a NUL character"),
@@ -113,6 +120,42 @@ def test_a_repeated_key_with_another_body(person: Person) -> None:
     person.place_order(key="twice")
 
     assert problem(person.place_order(key="twice", json={"lines": [TEA | {"quantity": 3}]}))[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/products/e2e-tea", PRODUCT, id="a SKU in small letters"),
+        pytest.param("/products/E2E-BAD", PRODUCT | {"list_price": {"amount": -1, "currency": "EUR"}}, id="a debt"),
+        pytest.param("/products/E2E-BAD", PRODUCT | {"category": "Tea & Co"}, id="no name of a category"),
+        pytest.param("/products/E2E-BAD", {"name": "Tea"}, id="half a product"),
+        pytest.param("/stock/E2E-BAD", {"on_hand": -1}, id="less than nothing"),
+        pytest.param("/stock/E2E-BAD", {"on_hand": "many"}, id="no number"),
+    ],
+)
+def test_bad_work_of_the_staff(shop: Shop, path: str, body: dict[str, Any]) -> None:
+    assert problem(shop.staff.request("PUT", path, json=body))[0] == 422
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("{", id="no GraphQL"),
+        pytest.param("{ customers { email } }", id="a field that is not there"),
+        pytest.param("mutation { removeEverything }", id="a mutation"),
+        pytest.param("{ product(sku: 5) { sku } }", id="an argument of another type"),
+        pytest.param(
+            "{ " + " ".join(f"a{n}: products(first: 100) {{ edges {{ node {{ sku }} }} }}" for n in range(99)) + " }",
+            id="more than one request may ask for",
+        ),
+    ],
+)
+def test_a_bad_question_to_the_storefront_is_refused_with_its_reason(shop: Shop, query: str) -> None:
+    answer = httpx.post(f"{shop.url}/graphql", json={"query": query}, timeout=30)
+
+    assert answer.status_code in (200, 400), answer.text
+    assert answer.json()["errors"][0]["message"]
+    assert "Traceback" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local.supervision import Supervisord
 from tests.e2e.shop import Person, Shop
 from tests.e2e.system import Step, System, running
 from tests.fixtures import eventually, wait_for
 
-PROCESSES = {"postgres", "emulator", "users", "orders", "notifications", "gateway"}
+SERVICES = {"users", "catalog", "orders", "inventory", "payments", "notifications", "pricing"}
+PLATFORM = {"postgres", "emulator", "gateway"}
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,25 @@ def system(tmp_path_factory: pytest.TempPathFactory, shared_system: System) -> I
         yield system
 
 
+@pytest.fixture(scope="module")
+def processes(system: System) -> set[str]:
+    """All that should run: without Go on this machine, pricing does not."""
+    return PLATFORM | SERVICES - set(system.outputs()["missing"])
+
+
+@pytest.fixture(scope="module")
+def own(system: System) -> Shop:
+    return Shop(system.outputs()).opened()
+
+
 @pytest.fixture
-def person(system: System) -> Person:
-    return Shop(system.outputs()).newcomer()
+def person(own: Shop) -> Person:
+    return own.newcomer()
+
+
+def again(person: Person) -> Person:
+    """The same person, who signs in anew."""
+    return Person(person.shop, person.email, person.password)
 
 
 def order_despite_all(person: Person, key: str) -> str:
@@ -48,12 +64,12 @@ def order_despite_all(person: Person, key: str) -> str:
     return placed[0]
 
 
-def test_two_systems_run_side_by_side(system: System, shared_system: System) -> None:
-    assert set(system.processes()) == set(shared_system.processes()) == PROCESSES
+def test_two_systems_run_side_by_side(system: System, shared_system: System, processes: set[str]) -> None:
+    assert set(system.processes()) == set(shared_system.processes()) == processes
     assert system.outputs()["url"] != shared_system.outputs()["url"]
 
 
-def test_nothing_listens_beyond_this_machine(system: System) -> None:
+def test_nothing_listens_beyond_this_machine(system: System, processes: set[str]) -> None:
     listening = [
         connection.laddr.ip
         for process in system.everything_running()
@@ -61,7 +77,7 @@ def test_nothing_listens_beyond_this_machine(system: System) -> None:
         if connection.status == "LISTEN"
     ]
 
-    assert len(listening) >= len(PROCESSES)
+    assert len(listening) >= len(processes)
     assert set(listening) == {"127.0.0.1"}
 
 
@@ -70,13 +86,10 @@ def test_a_second_preview_expects_no_changes(system: System) -> None:
 
 
 def test_no_password_is_in_the_state_in_the_clear(system: System) -> None:
-    passwords = {
-        process.environ()["DATABASE_PASSWORD"]
-        for name, process in system.processes().items()
-        if name in ("users", "orders", "notifications")
-    }
+    environments = {name: process.environ() for name, process in system.processes().items() if name in SERVICES}
+    passwords = {given["DATABASE_PASSWORD"] for given in environments.values() if "DATABASE_PASSWORD" in given}
 
-    assert len(passwords) == 3
+    assert len(passwords) == len(SERVICES - {"notifications", "pricing"})
     assert [password for password in passwords if password in system.state()] == []
 
 
@@ -90,14 +103,7 @@ async def test_killed_services_come_back_with_nothing_lost_or_doubled(system: Sy
             system.processes()[name].send_signal(signal.SIGKILL)
         placed = list(orders)
 
-    listed: list[str] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = person.request("GET", "/orders", params={"limit": "100"} | cursor).json()
-        listed += [order["id"] for order in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = {"cursor": page["next_cursor"]}
+    listed = [order["id"] for order in person.orders()]
     assert sorted(listed) == sorted(placed)
     assert len(set(placed)) == len(keys)
 
@@ -117,7 +123,7 @@ async def test_a_killed_emulator_comes_back_with_its_topics_queues_and_people(sy
 
     wait_for(lambda: _answers(system.outputs()["aws_endpoint"]), 30, "the emulator answers again")
     system.preview_expecting_no_changes()
-    order = order_despite_all(Person(person.shop, person.email, person.password), "after-the-crash")
+    order = order_despite_all(again(person), "after-the-crash")
 
     async def told() -> bool:
         return order in [entry["reference"] for entry in person.notifications()]
@@ -125,32 +131,34 @@ async def test_a_killed_emulator_comes_back_with_its_topics_queues_and_people(sy
     assert await eventually(told, deadline_seconds=30)
 
 
-def test_a_change_of_one_service_updates_that_service_alone(system: System) -> None:
+def test_a_change_of_one_service_updates_that_service_alone(system: System, processes: set[str]) -> None:
     before = {name: process.pid for name, process in system.processes().items()}
-    with (system.services / "notifications/notifications/domain.py").open("a") as file:
+    with (system.services / "payments/payments/domain.py").open("a") as file:
         file.write("\n# changed by a test\n")
 
     steps = system.up()
 
     assert set(steps) == {
-        Step("update", "Job", "notifications-migration"),
-        Step("update", "Process", "notifications"),
+        Step("update", "Job", "payments-migration"),
+        Step("update", "Process", "payments"),
     }
     after = {name: process.pid for name, process in system.processes().items()}
-    assert {name for name in PROCESSES if before[name] != after[name]} == {"notifications"}
+    assert {name for name in processes if before[name] != after[name]} == {"payments"}
 
 
-def test_refresh_notices_a_dead_process_and_up_brings_it_back(system: System) -> None:
-    Supervisord(str(system.run)).halt("orders")
+def test_refresh_notices_a_dead_process_and_up_brings_it_back(system: System, processes: set[str]) -> None:
+    system.halt("orders")
 
     assert Step("delete", "Process", "orders") in system.refresh()
     assert [step for step in system.up() if step.type != "Stack"] == [Step("create", "Process", "orders")]
-    assert set(system.processes()) == PROCESSES
+    assert set(system.processes()) == processes
     system.preview_expecting_no_changes()
 
 
-async def test_after_a_reboot_a_plain_up_brings_everything_back(system: System, person: Person) -> None:
-    order = person.place_order().json()
+async def test_after_a_reboot_a_plain_up_brings_everything_back(
+    system: System, person: Person, processes: set[str]
+) -> None:
+    order = person.ended(person.placed()["id"])
     await eventually(lambda: _saved(system, person), deadline_seconds=10)
     for process in sorted(system.everything_running(), key=lambda process: process.pid):
         if process.is_running():
@@ -159,8 +167,8 @@ async def test_after_a_reboot_a_plain_up_brings_everything_back(system: System, 
 
     system.up()
 
-    assert set(system.processes()) == PROCESSES
-    assert Person(person.shop, person.email, person.password).request("GET", f"/orders/{order['id']}").json() == order
+    assert set(system.processes()) == processes
+    assert again(person).read(order["id"]) == order
     system.preview_expecting_no_changes()
 
 
@@ -180,14 +188,13 @@ def test_destroy_leaves_no_process_port_or_file_of_the_run(system: System) -> No
 
 def test_up_after_down_finds_the_data_again(system: System, tmp_path: Path) -> None:
     system.up()
-    person = Shop(system.outputs()).newcomer()
-    order = person.place_order().json()
+    person = Shop(system.outputs()).opened().newcomer()
+    order = person.ended(person.placed()["id"])
     system.destroy()
 
     system.up()
 
-    again = Person(Shop(system.outputs()), person.email, person.password)
-    assert again.request("GET", f"/orders/{order['id']}").json() == order
+    assert Person(Shop(system.outputs()), person.email, person.password).read(order["id"]) == order
 
 
 def _listens(port: int) -> bool:

@@ -11,9 +11,10 @@ from pulumi.dynamic import ReadResult
 
 from infra.local.cloud import client
 from infra.local.databases import _DatabaseProvider
-from infra.local.identity import _AppClientProvider, _PoolProvider, _ScopesProvider
+from infra.local.identity import STAFF, _AppClientProvider, _GroupProvider, _PoolProvider, _ScopesProvider
 from infra.local.messaging import _QueueProvider, _SubscriptionProvider, _TopicProvider
 from infra.local.provider import EnsuringProvider, Properties
+from infra.local.tables import _TableProvider
 from tests.fixtures import Emulator, Postgres, free_port
 
 
@@ -159,6 +160,48 @@ def test_the_application_has_no_secret_and_may_ask_for_the_declared_scopes_by_co
     assert shown.get("ClientSecret") is None
     assert shown["AllowedOAuthFlows"] == ["code"]
     assert sorted(shown["AllowedOAuthScopes"]) == ["openid", "orders/read"]
+
+
+def test_somebody_of_the_staff_is_of_it_still_when_the_group_is_made_sure_of_again(emulator: Emulator) -> None:
+    pool = made(_PoolProvider(), {"name": "staffed", "endpoint": emulator.url})
+    group = {"name": STAFF, "endpoint": emulator.url, "pool_id": pool["pool_id"]}
+    cognito = client("cognito-idp", emulator.url)
+    made(_GroupProvider(), group)
+    cognito.admin_create_user(UserPoolId=pool["pool_id"], Username="ada@example.com")
+    cognito.admin_add_user_to_group(UserPoolId=pool["pool_id"], Username="ada@example.com", GroupName=STAFF)
+
+    _GroupProvider().delete(STAFF, group)
+    made(_GroupProvider(), group)
+
+    members = cognito.list_users_in_group(UserPoolId=pool["pool_id"], GroupName=STAFF)["Users"]
+    assert len(members) == 1
+
+
+def test_a_table_has_the_keys_of_the_contract_and_forgets_what_has_expired(emulator: Emulator) -> None:
+    table = made(_TableProvider(), {"name": "shop-log", "endpoint": emulator.url})
+
+    dynamodb = client("dynamodb", emulator.url)
+    described = dynamodb.describe_table(TableName="shop-log")["Table"]
+    expiry = dynamodb.describe_time_to_live(TableName="shop-log")["TimeToLiveDescription"]
+
+    assert [(key["AttributeName"], key["KeyType"]) for key in described["KeySchema"]] == [
+        ("pk", "HASH"),
+        ("sk", "RANGE"),
+    ]
+    assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    assert _TableProvider().present(table)
+    assert not _TableProvider().present(table | {"name": "another"})
+
+
+def test_a_table_is_data_and_stays(emulator: Emulator) -> None:
+    table = made(_TableProvider(), {"name": "kept", "endpoint": emulator.url})
+    item = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    client("dynamodb", emulator.url).put_item(TableName="kept", Item=item)
+
+    _TableProvider().delete("kept", table)
+    made(_TableProvider(), {"name": "kept", "endpoint": emulator.url})
+
+    assert client("dynamodb", emulator.url).get_item(TableName="kept", Key=item)["Item"] == item
 
 
 def test_what_is_missing_is_a_difference_and_gone_for_refresh(emulator: Emulator) -> None:

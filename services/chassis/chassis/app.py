@@ -1,4 +1,4 @@
-"""A service as an ASGI application: its routes, its errors, and the life of its database and workers."""
+"""A service as an ASGI application: its routes, its errors, and the life of its data stores and workers."""
 
 from __future__ import annotations
 
@@ -65,9 +65,13 @@ def create_app(service: Service, *, verifier: auth.Verifier | None = None) -> Fa
     problems.install(app, service.errors)
     if service.database is not None:
         # Imported here: a service without a database does not pay for SQLAlchemy.
-        from chassis import outages
+        from chassis import dialects, outages
 
-        outages.install(app)
+        outages.install(app, dialects.of(service.database.url))
+    if service.table is not None:
+        from chassis import table_outages
+
+        table_outages.install(app)
     # The last one added is the outermost.
     app.add_middleware(NulFilter)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
@@ -82,9 +86,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as opened:
         for client in service.clients:
             opened.push_async_callback(client.close)
-        if service.database is not None:
-            await service.database.open()
-            opened.push_async_callback(service.database.close)
+        for store in (service.database, service.table):
+            if store is not None:
+                await store.open()
+                opened.push_async_callback(store.close)
         workers.start()
         log.info("service_started", workers=[worker.name for worker in service.workers])
         try:

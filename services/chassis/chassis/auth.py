@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import jwt
 import structlog
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import OAuth2 as OAuth2Model
 from fastapi.openapi.models import OAuthFlows
 from fastapi.security import SecurityScopes
@@ -25,17 +25,24 @@ REFETCH_SECONDS = 10
 FRESH_SECONDS = 300
 """Keys are asked for again after this time, so that a withdrawn key stops working."""
 FETCH_TIMEOUT_SECONDS = 3
+GROUPS_CLAIM = "cognito:groups"
+STAFF = "staff"
+"""The group of those who run the shop."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who calls: the subject of a verified token, the client it was given to, and what it may do."""
+    """Who calls: the subject of a verified token, the client it was given to, and what it may do.
+
+    A scope is what the person let the client do, and anybody may ask for any; a group is what the person is.
+    """
 
     subject: str
     client_id: str | None
     scopes: frozenset[str]
+    groups: frozenset[str] = frozenset()
 
 
 class Verifier(Protocol):
@@ -73,6 +80,7 @@ class TokenVerifier:
                 subject=claims["sub"],
                 client_id=claims.get("client_id"),
                 scopes=frozenset(claims.get("scope", "").split()),
+                groups=frozenset(claims.get(GROUPS_CLAIM, ())),
             )
         except jwt.ExpiredSignatureError:
             raise _unauthorized("The token has expired.") from None
@@ -103,6 +111,9 @@ class TokenVerifier:
         for name in ("client_id", "scope"):
             if not isinstance(claims.get(name, ""), str):
                 raise jwt.InvalidTokenError(f"{name} is not a string")
+        groups = claims.get(GROUPS_CLAIM, [])
+        if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+            raise jwt.InvalidTokenError(f"{GROUPS_CLAIM} is not a list of strings")
 
 
 class _KeySet:
@@ -182,6 +193,19 @@ def caller(*scopes: str) -> Any:
     Answers 401 without a good token and 403 without one of the scopes.
     """
     return Security(_bearer, scopes=scopes)
+
+
+def staff(*scopes: str) -> Any:
+    """The caller, as `caller` has it, who must also be of the group STAFF: answers 403 otherwise."""
+
+    its_caller = caller(*scopes)  # FastAPI finds no `scopes` in an annotation
+
+    async def of_staff(principal: Principal = its_caller) -> Principal:
+        if STAFF not in principal.groups:
+            raise Problem(403, "Forbidden", "Only the staff of the shop may do this.")
+        return principal
+
+    return Depends(of_staff)
 
 
 def _unauthorized(detail: str) -> Problem:

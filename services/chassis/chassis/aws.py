@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_sns import SNSClient
     from types_aiobotocore_sqs import SQSClient
 
@@ -21,6 +22,8 @@ AWS_ERRORS = (BotoCoreError, ClientError, OSError)
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
+ITEMS_READ_SECONDS = 2
+"""DynamoDB answers in milliseconds; a caller waits for it, so what hangs is tried again soon."""
 ATTEMPTS = 3
 CONNECTIONS = 20
 RDS_TOKEN_SECONDS = 900
@@ -33,6 +36,11 @@ def session() -> AioSession:
     return get_session()
 
 
+def dynamodb() -> ClientCreatorContext[DynamoDBClient]:
+    """Use as `async with dynamodb() as client`."""
+    return session().create_client("dynamodb", config=_config(ITEMS_READ_SECONDS))
+
+
 def sns() -> ClientCreatorContext[SNSClient]:
     """Use as `async with sns() as client`."""
     return session().create_client("sns", config=_config())
@@ -40,7 +48,7 @@ def sns() -> ClientCreatorContext[SNSClient]:
 
 def sqs(poll_seconds: int) -> ClientCreatorContext[SQSClient]:
     """Use as `async with sqs(...) as client`. `poll_seconds`: how long a receive may wait for a message."""
-    return session().create_client("sqs", config=_config(poll_seconds))
+    return session().create_client("sqs", config=_config(READ_SECONDS + poll_seconds))
 
 
 def rds_tokens(host: str, port: int, role: str) -> Callable[[], Awaitable[str]]:
@@ -64,10 +72,10 @@ def rds_tokens(host: str, port: int, role: str) -> Callable[[], Awaitable[str]]:
     return token
 
 
-def _config(poll_seconds: int = 0) -> AioConfig:
+def _config(read_seconds: int = READ_SECONDS) -> AioConfig:
     return AioConfig(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS + poll_seconds,
+        read_timeout=read_seconds,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
         max_pool_connections=CONNECTIONS,
     )

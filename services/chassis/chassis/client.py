@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import httpx
 import purgatory
@@ -24,6 +24,8 @@ CONNECT_SECONDS = 1.0
 _PASSING_ERRORS = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 _STATES = {"closed": 0, "half-opened": 1, "opened": 2}
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +35,58 @@ class CalleeUnavailableError(Problem):
     def __init__(self, callee: str) -> None:
         super().__init__(503, "Service Unavailable", f"{callee} does not answer.")
         self.callee = callee
+
+
+class Circuit:
+    """What all calls to one other service go through, whatever protocol they speak.
+
+    failures: the exceptions that mean that the other gave no usable answer.
+    answers: exceptions that are answers: the other is up.
+    After `failures_to_open` failed attempts in a row, every call fails at once for `open_seconds`; then one that
+    succeeds closes the circuit again.
+    """
+
+    def __init__(
+        self,
+        callee: str,
+        *,
+        failures: tuple[type[Exception], ...],
+        answers: tuple[type[Exception], ...] = (),
+        failures_to_open: int,
+        open_seconds: float,
+    ) -> None:
+        self._callee = callee
+        self._failures: tuple[type[Exception], ...] = (OpenedState, *failures)
+        self._breakers = purgatory.AsyncCircuitBreakerFactory(
+            default_threshold=failures_to_open, default_ttl=open_seconds, exclude=[asyncio.CancelledError, *answers]
+        )
+        metrics.CIRCUIT_STATE.labels(callee).set(_STATES["closed"])
+
+    async def call(
+        self, attempt: Callable[[], Awaitable[T]], *, attempts: int, is_passing: Callable[[Exception], bool]
+    ) -> T:
+        """What attempt() returns, made up to `attempts` times, with exponential back-off and jitter, while its failure
+        is a passing one. Raises CalleeUnavailableError; what is not a failure goes through as it is.
+        """
+        try:
+            async for each in stamina.retry_context(
+                on=is_passing, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+            ):
+                with each:
+                    return await self._attempt(attempt)
+        except self._failures as error:
+            log.warning("callee_unavailable", callee=self._callee, reason=f"{type(error).__name__}: {error}")
+            error.__traceback__ = None  # an open circuit raises the same object each time: it would grow
+            raise CalleeUnavailableError(self._callee) from None
+        raise AssertionError("a retry context returns or raises")
+
+    async def _attempt(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        breaker = await self._breakers.get_breaker(self._callee)
+        try:
+            async with breaker:
+                return await attempt()
+        finally:
+            metrics.CIRCUIT_STATE.labels(self._callee).set(_STATES[breaker.context.state])
 
 
 class _ServerError(Exception):
@@ -64,13 +118,15 @@ class ServiceClient:
         self.name = name
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
-        self._breakers = purgatory.AsyncCircuitBreakerFactory(
-            default_threshold=failures_to_open, default_ttl=open_seconds, exclude=[asyncio.CancelledError]
+        self._circuit = Circuit(
+            name,
+            failures=(httpx.RequestError, TimeoutError, _ServerError),
+            failures_to_open=failures_to_open,
+            open_seconds=open_seconds,
         )
         timeout = httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
         self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout)
         HTTPXClientInstrumentor.instrument_client(self._http)
-        metrics.CIRCUIT_STATE.labels(name).set(_STATES["closed"])
 
     async def request(
         self,
@@ -86,33 +142,20 @@ class ServiceClient:
         Trace context and X-Request-Id of the request being handled go along. Raises CalleeUnavailableError.
         """
         request = self._http.build_request(
-            method, path, params=params, json=json, headers={**_request_id(), **(headers or {})}
+            method, path, params=params, json=json, headers={**request_id(), **(headers or {})}
         )
         attempts = self._attempts if request.method in IDEMPOTENT_METHODS else 1
-        try:
-            async for attempt in stamina.retry_context(
-                on=_is_passing, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
-            ):
-                with attempt:
-                    return await self._attempt(request)
-        except (httpx.TransportError, TimeoutError, OpenedState, _ServerError) as error:
-            log.warning("callee_unavailable", callee=self.name, reason=f"{type(error).__name__}: {error}")
-            raise CalleeUnavailableError(self.name) from None
-        raise AssertionError("a retry context returns or raises")
+        return await self._circuit.call(lambda: self._attempt(request), attempts=attempts, is_passing=_is_passing)
 
     async def close(self) -> None:
         await self._http.aclose()
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        breaker = await self._breakers.get_breaker(self.name)
-        try:
-            async with breaker, asyncio.timeout(self._timeout_seconds):
-                response = await self._http.send(request)
-                if response.status_code >= 500:
-                    raise _ServerError(response.status_code)
-                return response
-        finally:
-            metrics.CIRCUIT_STATE.labels(self.name).set(_STATES[breaker.context.state])
+        async with asyncio.timeout(self._timeout_seconds):
+            response = await self._http.send(request)
+            if response.status_code >= 500:
+                raise _ServerError(response.status_code)
+            return response
 
 
 def _is_passing(error: Exception) -> bool:
@@ -121,6 +164,7 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, _PASSING_ERRORS)
 
 
-def _request_id() -> dict[str, str]:
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    return {} if request_id is None else {REQUEST_ID_HEADER: request_id}
+def request_id() -> dict[str, str]:
+    """The header that hands on the id of the request being handled; empty outside of one."""
+    current = structlog.contextvars.get_contextvars().get("request_id")
+    return {} if current is None else {REQUEST_ID_HEADER: current}

@@ -1,10 +1,11 @@
-"""PostgreSQL by SQLAlchemy Core on asyncpg: one pool in a process, bounded in number and in time."""
+"""PostgreSQL or MySQL by SQLAlchemy Core: one pool in a process, bounded in number and in time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,64 +13,87 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from chassis import aws
+from chassis import aws, dialects
+from chassis.dialects import DialectName, Password, Session
 from chassis.settings import BadEnvironmentError, Settings
-
-Password = str | Callable[[], Awaitable[str]]
-"""A password, or what makes a fresh one for each new connection."""
 
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 """What an operation may raise. SQLAlchemy leaves errors of the network as they are while it connects."""
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 10
+LOCK_SECONDS = 2
+"""What a person waits for without a sign of life; who gets no lock in this time had better come again."""
 IDLE_IN_TRANSACTION_SECONDS = 30
 """Longer than the relay may wait for SNS with its rows locked; then a lost client's locks are given up."""
 POOL_WAIT_SECONDS = 5
 PING_SECONDS = 2
 
-_SIGNAL = "signal_after_commit"
+_AT_COMMIT = "at_commit"
+
+
+@dataclass
+class _AtCommit:
+    """What is left for the end of a transaction."""
+
+    inserts: dict[sa.Insert, list[dict[str, Any]]] = field(default_factory=dict)
+    signal: bool = False
 
 
 class Database:
     """A service's own database.
 
-    `url` is postgresql://role@host:port/name, with ?sslmode=... as libpq has it. At most `pool_size` connections are
-    open; who waits longer than POOL_WAIT_SECONDS for one gets sqlalchemy.exc.TimeoutError.
+    `url` is postgresql://role@host:port/name, with ?sslmode=... as libpq has it, or mysql://user@host:port/name, with
+    ?ssl-mode=VERIFY_IDENTITY for TLS; ca_file has the roots for that. At most `pool_size` connections are open; who
+    waits longer than POOL_WAIT_SECONDS for one gets sqlalchemy.exc.TimeoutError.
     """
 
     def __init__(
-        self, url: str, *, password: Password | None = None, pool_size: int = 5, application_name: str = "shop"
+        self,
+        url: str,
+        *,
+        password: Password | None = None,
+        pool_size: int = 5,
+        application_name: str = "shop",
+        ca_file: str | None = None,
     ) -> None:
         self.pool_size = pool_size
         self.signalled = asyncio.Event()
         self.url = url
+        self._dialect = dialects.of(url)
         self._password = password
         self._application_name = application_name
+        self._ca_file = ca_file
         self._engine: AsyncEngine | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
-        """Reads database_url, database_password, database_iam_auth, database_pool_size and service_name."""
+        """Reads database_url, _password, _iam_auth and _pool_size, pgsslrootcert and service_name."""
         url = database_url(settings)
         return cls(
             url,
             password=password_from(settings),
             pool_size=settings.database_pool_size,
             application_name=settings.service_name,
+            ca_file=settings.pgsslrootcert,
         )
+
+    @property
+    def dialect(self) -> DialectName:
+        """For what a service can only write differently for each."""
+        return self._dialect.name
 
     async def open(self) -> None:
         """Makes the pool. Connects to nothing yet: a database that is down makes a service unready, not dead."""
-        self._engine = create_async_engine(
-            driver_url(self.url),
-            connect_args=connect_arguments(self._password, self._application_name),
+        self._engine = create_engine(
+            self.url,
+            session(self._application_name, self._password),
+            ca_file=self._ca_file,
             pool_size=self.pool_size,
             max_overflow=0,
-            hide_parameters=True,  # an error's text goes to the log, a person's data does not
             pool_timeout=POOL_WAIT_SECONDS,
         )
-        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(self._engine.sync_engine, "checkout", self._refuse_closed)
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -85,27 +109,60 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Commits at the end of the block, rolls back when it raises."""
         async with self._open_engine().connect() as connection:
-            connection.info.pop(_SIGNAL, None)
-            async with connection.begin():
-                yield connection
-            if connection.info.pop(_SIGNAL, False):
+            info = connection.info  # of the pooled connection, which outlives the transaction
+            at_commit = info[_AT_COMMIT] = _AtCommit()
+            try:
+                async with connection.begin():
+                    yield connection
+                    await flush(connection)
+            finally:
+                del info[_AT_COMMIT]
+            if at_commit.signal:
                 self.signalled.set()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """For reads only: PostgreSQL refuses to write in it."""
+        """For reads only: the server refuses to write in it."""
         async with self._open_engine().connect() as connection:
-            yield await connection.execution_options(postgresql_readonly=True)
+            yield await self._dialect.read_only(connection)
 
     def _open_engine(self) -> AsyncEngine:
         if self._engine is None:
             raise RuntimeError("the database is not open")
         return self._engine
 
+    def _refuse_closed(self, connection: Any, _record: Any, _proxy: Any) -> None:
+        """Replaces a connection that the server has closed. Unlike SQLAlchemy's pre-ping it costs no round trips."""
+        if self._dialect.is_closed(connection.driver_connection):
+            raise DisconnectionError
+
 
 def signal_after_commit(tx: AsyncConnection) -> None:
     """Sets `signalled` of the Database that tx came from, once tx is committed."""
-    tx.info[_SIGNAL] = True
+    _at_commit(tx).signal = True
+
+
+def insert_before_commit(tx: AsyncConnection, statement: sa.Insert, row: dict[str, Any]) -> None:
+    """Inserts the row at the end of tx, all rows of one statement in one round trip and in the order of these calls.
+
+    A savepoint that is rolled back does not take them back.
+    """
+    _at_commit(tx).inserts.setdefault(statement, []).append(row)
+
+
+async def flush(tx: AsyncConnection) -> None:
+    """Inserts now what insert_before_commit has collected."""
+    at_commit = _at_commit(tx)
+    inserts, at_commit.inserts = at_commit.inserts, {}
+    for statement, rows in inserts.items():
+        await tx.execute(statement, rows)
+
+
+def _at_commit(tx: AsyncConnection) -> _AtCommit:
+    found: _AtCommit | None = tx.info.get(_AT_COMMIT)
+    if found is None:
+        raise RuntimeError("not in a transaction of Database.transaction()")
+    return found
 
 
 def database_url(settings: Settings) -> str:
@@ -118,36 +175,32 @@ def password_from(settings: Settings) -> Password | None:
     """The given password; an RDS token per connection with database_iam_auth; None when there is neither."""
     if settings.database_iam_auth:
         url = sa.make_url(database_url(settings))
-        return aws.rds_tokens(url.host or "", url.port or 5432, url.username or "")
+        port = url.port or dialects.of(database_url(settings)).port
+        return aws.rds_tokens(url.host or "", port, url.username or "")
     if settings.database_password is not None:
         return settings.database_password.get_secret_value()
     return None
 
 
-def driver_url(url: str) -> sa.URL:
-    """The same address for asyncpg, which calls libpq's `sslmode` `ssl`."""
-    parsed = sa.make_url(url)
-    query = {("ssl" if name == "sslmode" else name): value for name, value in parsed.query.items()}
-    return parsed.set(drivername="postgresql+asyncpg", query=query)
+def session(application_name: str, password: Password | None, *, statement_seconds: int = STATEMENT_SECONDS) -> Session:
+    return Session(
+        application_name=application_name,
+        password=password,
+        statement_seconds=statement_seconds,
+        lock_seconds=LOCK_SECONDS,
+        idle_seconds=IDLE_IN_TRANSACTION_SECONDS,
+        connect_seconds=CONNECT_SECONDS,
+    )
 
 
-def connect_arguments(
-    password: Password | None, application_name: str, statement_seconds: int = STATEMENT_SECONDS
-) -> dict[str, Any]:
-    """Arguments of asyncpg.connect: every step has a time-out, on the server and, should it be gone, on the client."""
-    arguments: dict[str, Any] = {
-        "timeout": CONNECT_SECONDS,
-        "command_timeout": statement_seconds + 2,
-        "server_settings": {
-            "application_name": application_name,
-            "statement_timeout": f"{statement_seconds}s",
-            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
-        },
-    }
-    return arguments if password is None else arguments | {"password": password}
-
-
-def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
-    """Replaces a connection that the server has closed. Unlike SQLAlchemy's pre-ping it costs no round trips."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+def create_engine(url: str, session: Session, *, ca_file: str | None, **pool: Any) -> AsyncEngine:
+    """An engine whose errors quote no data: neither parameters, nor what the server says of a row."""
+    dialect = dialects.of(url)
+    engine = create_async_engine(
+        dialect.driver_url(url),
+        connect_args=dialect.connect_arguments(url, session, ca_file=ca_file),
+        hide_parameters=True,
+        **pool,
+    )
+    event.listen(engine.sync_engine, "handle_error", dialect.conceal)
+    return engine

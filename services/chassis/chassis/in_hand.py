@@ -4,66 +4,81 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from weakref import WeakValueDictionary
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
 from chassis.aws import AWS_ERRORS
+from chassis.messages import Event
 from chassis.queue import BATCH_ENTRIES, Message, Queue
-
-DELETE_DELAY_SECONDS = 0.02
-"""A deletion waits this long for company: ten in one call cost as much as one."""
-
-Handle = Callable[[], Awaitable[int | None]]
-"""Returns None when its message is done with, else the seconds after which it shall come again. Must not raise."""
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Held:
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A message and what is in it; `event` is None where that is no event."""
+
     message: Message
-    since: float
+    event: Event | None
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def key(self) -> str:
+        """Those of one key are worked on one after the other."""
+        return self.event.aggregate_id if self.event else self.message.id
+
+
+Handle = Callable[[Sequence[Delivery]], Awaitable[Sequence[int | None]]]
+"""Sees to a batch: for each of its deliveries None when that is done with, else the seconds after which the message
+shall come again. Must not raise."""
 
 
 class InHand:
-    """Works on messages, so many at once, those of one key one after the other in the order of `take`.
+    """Works on deliveries batch by batch, so many batches at once, those of one key in the order of `take`.
 
     Keeps them hidden from other consumers meanwhile, deletes the done, gives back the failed.
     """
 
-    def __init__(self, queue: Queue, *, at_once: int, visibility_seconds: int) -> None:
+    def __init__(
+        self, queue: Queue, group: asyncio.TaskGroup, handle: Handle, *, at_once: int, visibility_seconds: int
+    ) -> None:
         self._queue = queue
+        self._group = group
+        self._handle = handle
+        self._free = at_once
         self._visibility_seconds = visibility_seconds
-        self._slots = asyncio.Semaphore(at_once)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._held: dict[str, _Held] = {}
-        self._waiting: dict[asyncio.Task[None], Message] = {}
-        self._fewer_waiting = asyncio.Event()
-        self._done: list[Message] = []
+        # What is in work, being deleted, waiting and being received. To hoard would keep messages from others.
+        self._most = (2 * at_once + 2) * BATCH_ENTRIES
+        self._here = 0
+        self._held: set[Delivery] = set()
+        self._waiting: list[Delivery] = []
+        self._busy: set[str] = set()
+        self._fewer = asyncio.Event()
+        self._stopped = False
 
     async def room(self) -> None:
-        """Returns when so few messages wait that it is time to receive more. To hoard would keep them from others."""
-        while len(self._waiting) >= BATCH_ENTRIES:
-            self._fewer_waiting.clear()
-            await self._fewer_waiting.wait()
+        """Returns when it is time to receive more."""
+        # Those that wait for another of their key keep nobody else from being worked on.
+        while (not self._free and len(self._waiting) >= BATCH_ENTRIES) or self._here + BATCH_ENTRIES > self._most:
+            self._fewer.clear()
+            await self._fewer.wait()
 
-    def take(self, group: asyncio.TaskGroup, message: Message, key: str, handle: Handle) -> None:
-        """Sees to the message in a task of the group."""
-        self._held[message.receipt] = _Held(message, time.monotonic())
-        turn = self._turns.setdefault(key, asyncio.Lock())
-        self._waiting[group.create_task(self._work(message, turn, handle))] = message
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Sees to them in tasks of the group; after begin_no_more gives them back."""
+        self._here += len(deliveries)
+        self._held.update(deliveries)
+        self._waiting += deliveries
+        if self._stopped:
+            await self.begin_no_more()
+        self._begin()
 
-    async def give_back_waiting(self) -> None:
+    async def begin_no_more(self) -> None:
         """Makes what was not begun visible to others at once."""
-        waiting, self._waiting = self._waiting, {}
-        for task, message in waiting.items():
-            task.cancel()
-            del self._held[message.receipt]
-        self._fewer_waiting.set()
-        await self._hide(list(waiting.values()), 0)
+        self._stopped = True
+        waiting, self._waiting = self._waiting, []
+        await self._give_back(waiting, 0)
 
     async def keep_hidden(self) -> None:
         """Extends the visibility time-out of what takes long, until it is cancelled."""
@@ -72,44 +87,56 @@ class InHand:
             await asyncio.sleep(interval_seconds)
             # The young are left out: most of them are done before the call would be.
             young_since = time.monotonic() - interval_seconds / 2
-            await self._hide(
-                [held.message for held in self._held.values() if held.since < young_since],
-                self._visibility_seconds,
-            )
-
-    async def _work(self, message: Message, turn: asyncio.Lock, handle: Handle) -> None:
-        async with turn, self._slots:
-            self._begin()
-            again_seconds = await handle()
-        if again_seconds is None:
-            await self._delete(message)
-        else:
-            del self._held[message.receipt]
-            await self._hide([message], again_seconds)
+            await self._hide([held for held in self._held if held.since < young_since], self._visibility_seconds)
 
     def _begin(self) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._waiting.pop(task, None)
-        self._fewer_waiting.set()
+        while self._free and (batch := self._next()):
+            self._free -= 1
+            self._group.create_task(self._work(batch))
 
-    async def _delete(self, message: Message) -> None:
-        self._done.append(message)
-        if len(self._done) > 1:
-            return  # the first one deletes for all that come meanwhile
-        await asyncio.sleep(DELETE_DELAY_SECONDS)
-        done, self._done = self._done, []
-        for other in done:
-            del self._held[other.receipt]
+    def _next(self) -> list[Delivery]:
+        """The first that may be begun. What waits for another of its key keeps its place."""
+        batch = [waiting for waiting in self._waiting if waiting.key not in self._busy][:BATCH_ENTRIES]
+        begun = set(batch)
+        self._waiting = [waiting for waiting in self._waiting if waiting not in begun]
+        self._busy.update(delivery.key for delivery in batch)
+        return batch
+
+    async def _work(self, batch: list[Delivery]) -> None:
+        answers = await self._handle(batch)
+        self._busy.difference_update(delivery.key for delivery in batch)
+        self._free += 1
+        # The next batch is begun before this one is deleted.
+        self._begin()
+        self._fewer.set()
+        again: dict[int | None, list[Delivery]] = {}
+        for delivery, seconds in zip(batch, answers, strict=True):
+            again.setdefault(seconds, []).append(delivery)
+        await self._delete(again.pop(None, []))
+        for seconds, failed in again.items():
+            await self._give_back(failed, seconds or 0)
+
+    async def _delete(self, done: Sequence[Delivery]) -> None:
+        self._held.difference_update(done)
         try:
-            await self._queue.delete(done)
+            await self._queue.delete([delivery.message for delivery in done])
         except AWS_ERRORS as error:
             # They come again, and the inbox knows them.
             log.warning("messages_not_deleted", count=len(done), reason=type(error).__name__)
+        self._leave(done)
 
-    async def _hide(self, messages: list[Message], seconds: int) -> None:
+    async def _give_back(self, deliveries: Sequence[Delivery], seconds: int) -> None:
+        self._held.difference_update(deliveries)
+        await self._hide(deliveries, seconds)
+        self._leave(deliveries)
+
+    def _leave(self, deliveries: Sequence[Delivery]) -> None:
+        self._here -= len(deliveries)
+        self._fewer.set()
+
+    async def _hide(self, deliveries: Sequence[Delivery], seconds: int) -> None:
         try:
-            await self._queue.hide(messages, seconds)
+            await self._queue.hide([delivery.message for delivery in deliveries], seconds)
         except AWS_ERRORS as error:
             # They come again when their time-out is over.
-            log.warning("messages_not_hidden", count=len(messages), reason=type(error).__name__)
+            log.warning("messages_not_hidden", count=len(deliveries), reason=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The command line of a service: `python -m orders [serve|migrate|openapi]`."""
+"""The command line of a service: `python -m orders [serve|migrate|openapi]`, and what else a service has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeVar, overload
 
 from chassis.service import Service
 from chassis.settings import BadEnvironmentError, Settings, read
@@ -19,14 +20,25 @@ S = TypeVar("S", bound=Settings)
 @overload
 def run(bootstrap: Callable[[Settings], Service]) -> None: ...
 @overload
-def run(bootstrap: Callable[[S], Service], settings: type[S]) -> None: ...
-def run(bootstrap: Callable[..., Service], settings: type[Settings] = Settings) -> None:
+def run(
+    bootstrap: Callable[[S], Service],
+    settings: type[S],
+    *,
+    commands: Mapping[str, Callable[[S], Coroutine[Any, Any, None]]] = ...,
+) -> None: ...
+def run(
+    bootstrap: Callable[..., Service],
+    settings: type[Settings] = Settings,
+    *,
+    commands: Mapping[str, Callable[..., Coroutine[Any, Any, None]]] = MappingProxyType({}),
+) -> None:
     """Does what the command line says with the service that `bootstrap` makes of its settings.
 
     serve (or nothing): serves until SIGTERM or SIGINT. migrate: brings the database to head. openapi: prints the
     OpenAPI document; needs no environment. A bad environment ends the process with status 2.
+    commands: what else the service can be told, by name: awaited with the settings, and the process ends.
     """
-    command = _arguments(sys.argv[1:]).command
+    command = _arguments(sys.argv[1:], commands).command
     if command == "openapi":
         _print_openapi(bootstrap(settings.placeholder()))
         return
@@ -34,6 +46,8 @@ def run(bootstrap: Callable[..., Service], settings: type[Settings] = Settings) 
         values = read(settings)
         if command == "migrate":
             _migrate(bootstrap, values)
+        elif command in commands:
+            _perform(commands[command], values)
         else:
             _serve(bootstrap, values)
     except BadEnvironmentError as error:
@@ -41,9 +55,9 @@ def run(bootstrap: Callable[..., Service], settings: type[Settings] = Settings) 
         sys.exit(2)
 
 
-def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+def _arguments(arguments: Sequence[str], more: Iterable[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="One service of the shop.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate", "openapi"], default="serve")
+    parser.add_argument("command", nargs="?", choices=["serve", "migrate", "openapi", *more], default="serve")
     return parser.parse_args(arguments)
 
 
@@ -62,6 +76,13 @@ def _migrate(bootstrap: Callable[[Settings], Service], settings: Settings) -> No
 
     logs.configure(settings)
     asyncio.run(migrations.upgrade(settings, package))
+
+
+def _perform(command: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:
+    from chassis import logs
+
+    logs.configure(settings)
+    asyncio.run(command(settings))
 
 
 def _serve(bootstrap: Callable[[Settings], Service], settings: Settings) -> None:

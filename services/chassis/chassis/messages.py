@@ -1,12 +1,21 @@
 """What services tell each other: an event, as it is published and as it arrives."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from uuid_utils.compat import uuid7
 
 EVENT_TYPE_ATTRIBUTE = "event_type"
 TRACEPARENT_ATTRIBUTE = "traceparent"
+
+D = TypeVar("D", bound=BaseModel)
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Brings the data of one version up to the next one. Must not change what it is given."""
 
 
 class Event(BaseModel):
@@ -31,3 +40,59 @@ class Event(BaseModel):
     def wire(self) -> str:
         """The JSON that is sent. All ASCII: SQS refuses some characters of Unicode, such as U+FFFE, but no escapes."""
         return self.model_dump_json(ensure_ascii=True)
+
+
+class EventData(BaseModel):
+    """The data of one type of event, as its publisher writes it.
+
+    A subclass names the `type`, and the `version` once that is more than 1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def event(self, *, source: str, aggregate_id: str, sequence: int, occurred_at: datetime | None = None) -> Event:
+        """A new event with this data and an id of its own; it occurs now unless told otherwise."""
+        return Event(
+            id=uuid7(),
+            type=self.type,
+            version=self.version,
+            source=source,
+            aggregate_id=aggregate_id,
+            sequence=sequence,
+            occurred_at=occurred_at or datetime.now(UTC),
+            data=self.model_dump(mode="json"),
+        )
+
+
+class UnreadableVersion(ValueError):
+    """The data is of a version that the consumer does not know how to read."""
+
+
+class Reading(Generic[D]):
+    """How a consumer reads the data of one type of event: a model of the fields that it needs.
+
+    version: the newest one that is known, which `model` describes.
+    upcast: version n -> what makes data of version n + 1 of it.
+    """
+
+    def __init__(self, model: type[D], *, version: int = 1, upcast: Mapping[int, Upcast] | None = None) -> None:
+        self.model = model
+        self.version = version
+        self._upcast = dict(upcast or {})
+
+    def __call__(self, event: Event) -> D:
+        """Raises UnreadableVersion, and pydantic.ValidationError for data that lacks what is needed."""
+        data = event.data
+        for version in range(event.version, self.version):
+            if version not in self._upcast:
+                raise self._unreadable(event)
+            data = self._upcast[version](data)
+        if event.version > self.version:
+            raise self._unreadable(event)
+        return self.model.model_validate(data)
+
+    def _unreadable(self, event: Event) -> UnreadableVersion:
+        return UnreadableVersion(f"{event.type} of version {event.version}; the newest known is {self.version}")

@@ -16,10 +16,11 @@ from importlib.util import find_spec
 import sqlalchemy as sa
 from alembic import command, context, op
 from alembic.config import Config
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from chassis import database, inbox, outbox
+from chassis import database, dialects, inbox, outbox
+from chassis.dialects import Dialect
 from chassis.settings import Settings
 
 STATEMENT_SECONDS = 600
@@ -27,7 +28,6 @@ TURN_SECONDS = 900
 LOCK_SECONDS = 10
 """A migration that cannot get its table lock fails, instead of queueing every query of the service behind it."""
 
-ADVISORY_LOCK = 7_238_114_905
 _CONNECTION = "connection"
 
 
@@ -36,18 +36,19 @@ async def upgrade(settings: Settings, package: str) -> None:
 
     One process at a time does so; the others wait for up to TURN_SECONDS (then TimeoutError), and find nothing to do.
     Within a process one at a time, too: Alembic keeps what it works on in a global.
+
+    In PostgreSQL all of it happens or nothing. In MySQL each statement that changes a table commits what came before
+    it: a migration that fails half-way stays half done, so keep to one such statement in a version.
     """
     config = Config()
     config.set_main_option("script_location", _folder(package).replace("%", "%%"))
-    engine = create_async_engine(
-        database.driver_url(database.database_url(settings)),
-        connect_args=database.connect_arguments(
-            database.password_from(settings), f"{settings.service_name} migrate", STATEMENT_SECONDS
-        ),
-        poolclass=NullPool,
+    url = database.database_url(settings)
+    session = database.session(
+        f"{settings.service_name} migrate", database.password_from(settings), statement_seconds=STATEMENT_SECONDS
     )
+    engine = database.create_engine(url, session, ca_file=settings.pgsslrootcert, poolclass=NullPool)
     try:
-        async with engine.connect() as connection, _turn(connection):
+        async with engine.connect() as connection, _turn(dialects.of(url), connection):
             await connection.run_sync(_upgrade, config)
     finally:
         await engine.dispose()
@@ -83,13 +84,13 @@ def _upgrade(connection: sa.Connection, config: Config) -> None:
 
 
 @asynccontextmanager
-async def _turn(connection: AsyncConnection) -> AsyncIterator[None]:
-    """Holds the advisory lock. Asks again instead of waiting in the server: a waiting statement has a snapshot, which
-    CREATE INDEX CONCURRENTLY of the lock's holder would wait for, and neither would end."""
+async def _turn(dialect: Dialect, connection: AsyncConnection) -> AsyncIterator[None]:
+    """Holds the lock. Asks again instead of waiting in the server: in PostgreSQL a waiting statement has a snapshot,
+    which CREATE INDEX CONCURRENTLY of the lock's holder would wait for, and neither would end."""
     async with asyncio.timeout(TURN_SECONDS):
-        while not await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))):
+        while not await dialect.take_turn(connection):
             await connection.rollback()
             await asyncio.sleep(0.2)
-    await connection.execute(sa.text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+    await dialect.wait_for_locks(connection, LOCK_SECONDS)
     await connection.commit()
     yield  # the lock ends with the connection

@@ -13,12 +13,12 @@ import structlog
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Row
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import aws
+from chassis import aws, dialects
 from chassis.aws import AWS_ERRORS
-from chassis.database import DATABASE_ERRORS, Database, signal_after_commit
+from chassis.database import DATABASE_ERRORS, Database, insert_before_commit, signal_after_commit
+from chassis.dialects import UtcDateTime
 from chassis.messages import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Event
 from chassis.pacing import Heartbeat, growing, jittered, pause
 
@@ -52,13 +52,13 @@ table = sa.Table(
     "outbox",
     sa.MetaData(),
     sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("aggregate_id", sa.Text, nullable=False),
-    sa.Column("event_type", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("traceparent", sa.Text),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("aggregate_id", dialects.text(200), nullable=False),
+    sa.Column("event_type", dialects.text(100), nullable=False),
+    sa.Column("body", dialects.long_text(), nullable=False),
+    sa.Column("traceparent", dialects.text(100)),
+    sa.Column("created_at", UtcDateTime, nullable=False, server_default=dialects.now()),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("retry_at", sa.DateTime(timezone=True)),
+    sa.Column("retry_at", UtcDateTime),
     sa.Index("outbox_aggregate", "aggregate_id", "position"),
 )
 
@@ -66,25 +66,28 @@ _earlier = table.alias("earlier")
 _CLAIM = (
     sa.select(table.c.position, table.c.event_type, table.c.body, table.c.traceparent)
     .where(
-        sa.or_(table.c.retry_at.is_(None), table.c.retry_at <= sa.func.now()),
+        sa.or_(table.c.retry_at.is_(None), table.c.retry_at <= dialects.now()),
         ~sa.exists().where(_earlier.c.aggregate_id == table.c.aggregate_id, _earlier.c.position < table.c.position),
     )
     .order_by(table.c.position)
     .limit(CLAIMED_AT_ONCE)
     .with_for_update(of=table, skip_locked=True)
 )
-_these = table.c.position == sa.any_(sa.bindparam("positions", type_=ARRAY(sa.BigInteger)))
+_these = dialects.one_of(table.c.position, sa.bindparam("positions"))
 _DELETE = table.delete().where(_these)
 _POSTPONE = (
     table.update()
     .where(_these)
-    .values(
-        refusals=table.c.refusals + 1,
-        retry_at=sa.func.now()
-        + sa.func.least(sa.func.power(2, table.c.refusals), REFUSED_MOST_SECONDS) * sa.text("interval '1 second'"),
+    # In this order: MySQL uses what it has just set.
+    .ordered_values(
+        (
+            table.c.retry_at,
+            dialects.seconds_from_now(sa.func.least(sa.func.power(2, table.c.refusals), REFUSED_MOST_SECONDS)),
+        ),
+        (table.c.refusals, table.c.refusals + 1),
     )
 )
-_OLDEST_AGE = sa.select(sa.extract("epoch", sa.func.now() - table.c.created_at)).order_by(table.c.position).limit(1)
+_OLDEST_AGE = sa.select(dialects.seconds_since(table.c.created_at)).order_by(table.c.position).limit(1)
 _INSERT = table.insert()
 _propagator = TraceContextTextMapPropagator()
 
@@ -96,6 +99,7 @@ class EventTooLarge(ValueError):
 async def publish(tx: AsyncConnection, event: Event) -> None:
     """Stores the event in the caller's transaction: it is published if and only if tx commits.
 
+    tx is one of Database.transaction(); the events of it are stored together at its end, see insert_before_commit.
     Events of one aggregate are published in the order of these calls, so call it with the aggregate locked.
     """
     body = event.wire()
@@ -103,15 +107,13 @@ async def publish(tx: AsyncConnection, event: Event) -> None:
         raise EventTooLarge(f"event {event.id} ({event.type}) is larger than {MAX_BODY_BYTES} bytes")
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
-    await tx.execute(
-        _INSERT,
-        {
-            "aggregate_id": event.aggregate_id,
-            "event_type": event.type,
-            "body": body,
-            "traceparent": carrier.get(TRACEPARENT_ATTRIBUTE),
-        },
-    )
+    row = {
+        "aggregate_id": event.aggregate_id,
+        "event_type": event.type,
+        "body": body,
+        "traceparent": carrier.get(TRACEPARENT_ATTRIBUTE),
+    }
+    insert_before_commit(tx, _INSERT, row)
     signal_after_commit(tx)
 
 

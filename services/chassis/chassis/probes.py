@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
 from chassis.problems import Problem
+from chassis.service import Service
 
 router = APIRouter(include_in_schema=False)
 log = structlog.get_logger(__name__)
@@ -24,11 +25,13 @@ async def livez(request: Request) -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Fails while requests would fail too: the database does not answer."""
-    database = request.app.state.service.database
-    if database is not None:
+    """Fails while requests would fail too: the database or the table does not answer."""
+    service: Service = request.app.state.service
+    for store in (service.database, service.table):
+        if store is None:
+            continue
         try:
-            await database.ping()
+            await store.ping()
         except Exception as error:
             # Any driver, resolver or time-out error means the same here.
             log.warning("database_does_not_answer", reason=type(error).__name__)

@@ -12,9 +12,9 @@ from fastapi import APIRouter
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
-    # A service without a database or calls does not pay for the import of SQLAlchemy or httpx.
-    from chassis.client import ServiceClient
+    # A service pays for the import of what it has: of SQLAlchemy for a database, of none for a table.
     from chassis.database import Database
+    from chassis.table import Table
 
 
 class Worker(Protocol):
@@ -34,9 +34,16 @@ class Worker(Protocol):
         """False when only a restart would help. Must be quick: /livez asks it."""
 
 
+class Client(Protocol):
+    """What calls others: a ServiceClient, a GrpcClient, or an adapter around one."""
+
+    async def close(self) -> None:
+        """Gives up its connections."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service, ready to be served. The database and the workers are not open yet.
+    """A service, ready to be served. The database, the table and the workers are not open yet.
 
     errors: a domain error -> (HTTP status, title of the problem); the exception's text is the problem's detail, so
         it must be fit for the caller's eyes. Subclasses of the error are covered too.
@@ -50,6 +57,7 @@ class Service:
     routers: Sequence[APIRouter]
     errors: Mapping[type[Exception], tuple[int, str]] = field(default_factory=dict)
     database: Database | None = None
+    table: Table | None = None
     workers: Sequence[Worker] = ()
-    clients: Sequence[ServiceClient] = ()
+    clients: Sequence[Client] = ()
     migrations: str | None = None

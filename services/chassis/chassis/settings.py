@@ -37,8 +37,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
 """An address of HTTP, kept as it was written: an issuer is compared letter by letter."""
 DatabaseUrl = Annotated[
-    str, StringConstraints(pattern=r"^postgresql://[^\s/]+/\S+$"), AfterValidator(_without_password)
+    str,
+    StringConstraints(pattern=r"^(postgresql://[^\s/]+/\S+|mysql://[^\s/]+/[^\s/?]+(\?ssl-mode=VERIFY_IDENTITY)?)$"),
+    AfterValidator(_without_password),
 ]
+"""Of PostgreSQL with what libpq knows, or of MySQL with no TLS or the only kind that proves who answers."""
+TableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
 CommaSeparated = Annotated[frozenset[str], NoDecode, BeforeValidator(_split_by_comma)]
 
 
@@ -64,7 +68,10 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = Field(default=None, examples=["postgresql://service@localhost/service"])
     database_password: SecretStr | None = None
     database_iam_auth: bool = False
+    pgsslrootcert: str | None = None
     database_pool_size: int = Field(default=5, ge=1, le=100)
+
+    table_name: TableName | None = Field(default=None, examples=["service"])
 
     topic_arn: str | None = Field(default=None, examples=["arn:aws:sns:us-east-1:000000000000:service"])
     queue_url: HttpUrl | None = Field(default=None, examples=["https://localhost/000000000000/service"])
@@ -82,6 +89,13 @@ class Settings(BaseSettings):
     def _one_way_into_the_database(self) -> Self:
         if self.database_password is not None and self.database_iam_auth:
             raise ValueError("DATABASE_PASSWORD and DATABASE_IAM_AUTH exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _a_token_travels_encrypted(self) -> Self:
+        url = urlsplit(self.database_url or "")
+        if self.database_iam_auth and url.scheme == "mysql" and not url.query:
+            raise ValueError("DATABASE_IAM_AUTH needs ?ssl-mode=VERIFY_IDENTITY: MySQL is sent the token as it is")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiohttp import ClientSession, web
 
-Fault = Literal["none", "unavailable", "answer lost"]
+Fault = Literal["none", "unavailable", "answer lost"] | web.Response
 
 
 @asynccontextmanager
@@ -14,11 +14,13 @@ async def flaky(target: str, fault: Callable[[], Fault]) -> AsyncIterator[str]:
     """The URL of a proxy for `target`; `fault` says for each request what goes wrong.
 
     unavailable: answered 503, and the target never sees it. answer lost: the target does what was asked, the caller
-    sees a broken connection.
+    sees a broken connection. A response: answered with it, and the target never sees the request.
     """
 
     async def forward(request: web.Request) -> web.StreamResponse:
         kind = fault()
+        if isinstance(kind, web.Response):
+            return kind
         if kind == "unavailable":
             return web.Response(status=503)
         async with session.request(

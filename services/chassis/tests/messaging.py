@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from chassis import inbox, outbox
 from chassis.consumer import Consumer, Handler
 from chassis.database import Database
+from chassis.inbox import SqlInbox
 from chassis.messages import Event
 from chassis.service import Worker
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,11 +40,12 @@ def event(aggregate_id: str = "thing-1", sequence: int = 1, type: str = "thing.d
 
 
 @asynccontextmanager
-async def cleared(fresh: FreshDatabase) -> AsyncIterator[Database]:
+async def cleared(fresh: FreshDatabase, pool_size: int = 5) -> AsyncIterator[Database]:
     """As opened(), with the tables empty."""
-    async with opened(fresh) as database:
+    async with opened(fresh, pool_size) as database:
         async with database.transaction() as tx:
-            await tx.execute(sa.text("TRUNCATE outbox, inbox, effects"))
+            for table in (outbox.table, inbox.table, effects):
+                await tx.execute(table.delete())
         yield database
 
 
@@ -92,9 +94,11 @@ async def count(database: Database, table: sa.Table) -> int:
         return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
-def consumer(database: Database, queue: Queue, handler: Handler, visibility_seconds: int = 60) -> Consumer:
+def consumer(
+    database: Database, queue: Queue, handler: Handler[AsyncConnection], visibility_seconds: int = 60
+) -> Consumer[AsyncConnection]:
     """Failed messages come back at once."""
-    return Consumer(database, queue.url, {"thing.done": handler}, visibility_seconds, retry_seconds=0)
+    return Consumer(SqlInbox(database), queue.url, {"thing.done": handler}, visibility_seconds, retry_seconds=0)
 
 
 async def write_down(tx: AsyncConnection, event: Event) -> None:

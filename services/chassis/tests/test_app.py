@@ -380,25 +380,6 @@ async def test_a_service_without_its_database_is_alive_but_not_ready_and_answers
     assert problem_of(answer) == {"title": "Service Unavailable", "detail": "The database is out of reach."}
 
 
-async def test_a_connection_lost_in_the_middle_is_an_outage_and_a_bad_statement_is_not(
-    fresh_database: FreshDatabase,
-) -> None:
-    database = Database(fresh_database.url, password=fresh_database.password)
-    router = APIRouter()
-
-    @router.get("/rows")
-    async def rows(statement: str) -> None:
-        async with database.connection() as connection:
-            await connection.execute(text(statement))
-
-    async with served(application(router, database=database)) as client:
-        lost = await client.get("/rows", params={"statement": "SELECT pg_terminate_backend(pg_backend_pid())"})
-        wrong = await client.get("/rows", params={"statement": "SELECT nonsense"})
-        good = await client.get("/rows", params={"statement": "SELECT 1"})
-
-    assert (lost.status_code, wrong.status_code, good.status_code) == (503, 500, 200)
-
-
 async def test_one_request_after_another_does_not_inherit_its_id(client: httpx.AsyncClient) -> None:
     ids = await asyncio.gather(*(client.get("/orders/1") for _ in range(5)))
 

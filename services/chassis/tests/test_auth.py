@@ -5,15 +5,15 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any
 
 import httpx
 import jwt
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from chassis.auth import FRESH_SECONDS, REFETCH_SECONDS, Principal, TokenVerifier, caller
+from chassis.auth import FRESH_SECONDS, REFETCH_SECONDS, Principal, TokenVerifier, caller, staff
 from chassis.problems import Problem
 from chassis.settings import BadEnvironmentError
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -36,11 +36,20 @@ def whoami() -> APIRouter:
     async def place(principal: Annotated[Principal, caller("orders/read", "orders/write")]) -> str:
         return principal.subject
 
+    @router.put("/prices")
+    async def price(principal: Annotated[Principal, staff("catalog/write")]) -> str:
+        return principal.subject
+
     @router.get("/public")
     async def public() -> str:
         return "everyone"
 
     return router
+
+
+def in_groups(tokens: Issuer, groups: Any, scopes: Sequence[str] = ()) -> str:
+    claims: dict[str, Any] = {"cognito:groups": groups}
+    return tokens.token("ada", scopes, **claims)
 
 
 async def ask(tokens: Issuer, method: str, path: str, authorization: str | None) -> httpx.Response:
@@ -61,6 +70,37 @@ async def test_a_good_token_opens_the_door(tokens: Issuer) -> None:
     answer = await ask(tokens, "GET", "/me", f"bearer {tokens.token('ada')}")
 
     assert (answer.status_code, answer.json()) == (200, "ada")
+
+
+async def test_a_token_names_the_groups_of_its_caller(tokens: Issuer) -> None:
+    token = in_groups(tokens, ["staff", "buyers"])
+
+    assert (await verifier_of(tokens).verify(token)).groups == {"staff", "buyers"}
+    assert (await verifier_of(tokens).verify(tokens.token("ada"))).groups == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("scopes", "groups", "status"),
+    [
+        (["catalog/write"], ["staff"], 200),
+        (["catalog/write"], ["buyers", "Staff"], 403),
+        (["catalog/write"], [], 403),
+        (["catalog/write"], None, 403),
+        (["catalog/read"], ["staff"], 403),
+    ],
+)
+async def test_only_the_staff_comes_in_where_staff_is_needed_and_needs_the_scope_as_well(
+    tokens: Issuer, scopes: list[str], groups: list[str] | None, status: int
+) -> None:
+    token = in_groups(tokens, groups, scopes)
+    answer = await ask(tokens, "PUT", "/prices", f"Bearer {token}")
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == ("application/json" if status == 200 else "application/problem+json")
+
+
+async def test_without_a_token_nobody_is_staff(tokens: Issuer) -> None:
+    assert (await ask(tokens, "PUT", "/prices", None)).status_code == 401
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic YWRhOmFkYQ=="])
@@ -112,6 +152,8 @@ BAD_TOKENS: dict[str, Callable[[Issuer], str]] = {
     "of no time": lambda tokens: tokens.token(iat=None),
     "without an end": lambda tokens: tokens.token(exp=None),
     "of nobody": lambda tokens: tokens.token(sub=None),
+    "with groups that are no list": lambda tokens: in_groups(tokens, "staff"),
+    "with a group that is no name": lambda tokens: in_groups(tokens, [["staff"]]),
     "with scopes that are a list": lambda tokens: tokens.token(scope=["orders/read"]),
     "signed by another key": lambda tokens: tokens.foreign_token(),
     "unsigned": lambda tokens: unsigned(tokens.token()),
@@ -181,7 +223,9 @@ async def test_the_verifier_is_made_from_the_settings(tokens: Issuer) -> None:
 def test_a_service_that_needs_tokens_does_not_start_without_an_issuer() -> None:
     nested = APIRouter()
     nested.include_router(whoami(), prefix="/v1")
-    with pytest.raises(BadEnvironmentError, match=r"^TOKEN_ISSUER: these routes need tokens: /v1/me, /v1/orders$"):
+    with pytest.raises(
+        BadEnvironmentError, match=r"^TOKEN_ISSUER: these routes need tokens: /v1/me, /v1/orders, /v1/prices$"
+    ):
         application(nested)
 
 

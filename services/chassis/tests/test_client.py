@@ -15,13 +15,14 @@ from prometheus_client import REGISTRY
 from services.chassis.tests.applications import application, served
 from tests.fixtures import eventually
 
-HANG_UP, DRIP = "hang up", "drip"
+HANG_UP, DRIP, GARBLED = "hang up", "drip", "garbled"
 
 
 class Callee:
     """A real HTTP server that does what `script` says, then answers 200.
 
-    A number is the status of an answer; HANG_UP closes the connection; DRIP sends a byte now and then and never ends.
+    A number is the status of an answer; HANG_UP closes the connection; DRIP sends a byte now and then and never ends;
+    GARBLED says that it is compressed, and is not.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,8 @@ class Callee:
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()
+            case "garbled":
+                return web.Response(body=b"plain", headers={"Content-Encoding": "gzip"})
             case _:
                 return await self._drip(request)
 
@@ -70,6 +73,14 @@ async def calling(url: str, **options: Any) -> AsyncIterator[ServiceClient]:
 
 def circuit() -> float | None:
     return REGISTRY.get_sample_value("circuit_breaker_state", {"callee": "pricing"})
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_none(callee: Callee) -> None:
+    callee.script = [GARBLED]
+
+    async with calling(callee.url) as client:
+        with pytest.raises(CalleeUnavailableError):
+            await client.request("GET", "/")
 
 
 async def test_an_answer_is_given_back(callee: Callee) -> None:

@@ -1,14 +1,16 @@
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from chassis import consumer as module
 from chassis import inbox
-from chassis.consumer import Consumer
+from chassis.consumer import Consumer, Handler
 from chassis.database import Database
+from chassis.inbox import SqlInbox
 from chassis.messages import Event
 from chassis.outbox import Relay, publish
 from chassis.queue import Queue as ChassisQueue
@@ -30,13 +32,28 @@ from services.chassis.tests.messaging import (
     texts,
     write_down,
 )
-from services.chassis.tests.queues import is_empty, send
+from services.chassis.tests.queues import counts, is_empty, send
 from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
+from tests.mysql import Mysql
 
 
 @pytest.fixture(autouse=True)
 def quick_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_POLL_SECONDS", 0.02)
+
+
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages each transaction was begun with."""
+    sizes: list[int] = []
+
+    async def handle(self: SqlInbox, batch: Sequence[tuple[Event, Handler[AsyncConnection]]]) -> list[bool]:
+        sizes.append(len(batch))
+        return await original(self, batch)
+
+    original = SqlInbox.handle
+    monkeypatch.setattr(SqlInbox, "handle", handle)
+    return sizes
 
 
 async def test_a_message_has_its_effect_and_is_gone(database: Database, queue: Queue) -> None:
@@ -101,11 +118,63 @@ async def test_poison_is_set_aside_after_three_deliveries_and_the_others_pass(da
         dead = await asyncio.to_thread(queue.receive_dead)
         await eventually(lambda: is_empty(queue))
     assert Event.model_validate_json(dead["Body"]) == poison
-    assert tries == {"poison": 3} | {f"thing-{n}": 1 for n in range(12)}
+    # The poison comes first in its batch, and then three times alone.
+    assert tries == {"poison": 4} | {f"thing-{n}": 1 for n in range(12)}
     assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(12))
 
 
-@pytest.mark.parametrize("body", ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()])
+async def test_ten_messages_are_handled_in_one_transaction(
+    database: Database, queue: Queue, transactions: list[int]
+) -> None:
+    send(queue, *(event(f"thing-{n}") for n in range(20)))
+    async with running(consumer(database, queue, write_down)):
+        await eventually(lambda: is_empty(queue))
+    assert transactions == [10, 10]
+
+
+async def test_after_a_batch_that_failed_fewer_are_handled_together_until_they_succeed(
+    database: Database, queue: Queue, transactions: list[int]
+) -> None:
+    first = True
+
+    async def fail_once(tx: AsyncConnection, event: Event) -> None:
+        nonlocal first
+        await write_down(tx, event)
+        if event.aggregate_id == "thing-9" and first:
+            first = False
+            raise LookupError
+
+    names = [f"thing-{n}" for n in range(10, 40)]
+    send(queue, *(event(f"thing-{n}") for n in range(10)), *map(event, names))
+    async with running(consumer(database, queue, fail_once)):
+        await eventually(lambda: is_empty(queue))
+    # One by one; then five and the rest of the ten, six and the rest, and so on.
+    assert transactions == [10, *(1 for _ in range(10)), 5, 5, 6, 4, 7, 3]
+    assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(40))
+
+
+async def test_each_message_of_a_batch_is_counted_timed_and_logged_as_its_own(database: Database, queue: Queue) -> None:
+    async def say(_tx: AsyncConnection, event: Event) -> None:
+        structlog.get_logger().info("handling", sequence=event.sequence)
+
+    def timed() -> float:
+        return REGISTRY.get_sample_value("message_duration_seconds_count", {"type": "thing.done"}) or 0
+
+    events = [event("thing-1", sequence) for sequence in (1, 2, 3)]
+    send(queue, *events)
+    before = _handled("handled"), timed()
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        async with running(consumer(database, queue, say)):
+            await eventually(lambda: is_empty(queue))
+    assert [(line["event_id"], line["sequence"]) for line in logs] == [(str(one.id), one.sequence) for one in events]
+    assert (_handled("handled"), timed()) == (before[0] + 3, before[1] + 3)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()],
+    ids=["no event", "an event of another type"],
+)
 async def test_what_no_handler_can_read_is_set_aside_and_logged_once_without_its_body(
     database: Database, queue: Queue, body: str
 ) -> None:
@@ -150,7 +219,7 @@ async def test_a_failed_message_comes_back_later_each_time(
     original = ChassisQueue.hide
     monkeypatch.setattr(ChassisQueue, "hide", hide_no_longer)
     send(queue, event())
-    async with running(Consumer(database, queue.url, {"thing.done": fail}, 60)):
+    async with running(Consumer(SqlInbox(database), queue.url, {"thing.done": fail}, 60)):
         await asyncio.to_thread(queue.receive_dead)
     assert asked == [2, 4, 8]
 
@@ -174,20 +243,20 @@ async def test_a_handler_that_hangs_is_given_up(
 
 
 async def test_a_database_that_is_down_uses_up_no_deliveries(
-    postgres: Postgres, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    server: Postgres | Mysql, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.02)
-    name = sa.make_url(database.url).database
-    postgres.run(
-        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
-    )
+    name = str(sa.make_url(database.url).database)
+    server.shut(name)
     send(queue, *(event(f"thing-{n}") for n in range(5)))
     with capture_logs() as logs:
         async with running(consumer(database, queue, write_down)):
-            await eventually(lambda: _true(sum(line["event"] == "receiving_failed" for line in logs) >= 5))
-            postgres.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            await eventually(lambda: _true(sum(line["event"] == "store_away" for line in logs) >= 9))
+            server.reopen(name)
             await eventually(lambda: is_empty(queue))
+    # One line for the first batch, none for each message, and no transaction is begun after that.
+    assert sum(line["event"] == "batch_failed" for line in logs) == 1
+    assert not any(line["event"] == "message_failed" for line in logs)
     assert sorted(await texts(database)) == [f"thing-{n} 1" for n in range(5)]
 
 
@@ -222,16 +291,36 @@ async def test_the_trace_of_the_publisher_reaches_the_handler(
     async def look(_tx: AsyncConnection, _event: Event) -> None:
         seen.append(trace.get_current_span())
 
-    with tracer.start_as_current_span("place") as placing:
-        async with database.transaction() as tx:
-            await publish(tx, event())
-    async with running(Relay(database, topic), consumer(database, queue, look)):
-        await eventually(lambda: _true(len(seen) == 1))
+    publishers = []
+    for name in ("thing-1", "thing-2"):
+        with tracer.start_as_current_span("place") as placing:
+            async with database.transaction() as tx:
+                await publish(tx, event(name))
+            publishers.append(placing.get_span_context())
+    async with running(Relay(database, topic)):
+        await eventually(lambda: counts(queue, visible=2, hidden=0))
+    async with running(consumer(database, queue, look)):
         await eventually(lambda: is_empty(queue))
-    (span,) = seen
-    assert span.get_span_context().trace_id == placing.get_span_context().trace_id
-    assert span.parent.span_id == placing.get_span_context().span_id
-    assert (span.name, span.kind) == ("process thing.done", trace.SpanKind.CONSUMER)
+    assert [span.get_span_context().trace_id for span in seen] == [each.trace_id for each in publishers]
+    assert [span.parent.span_id for span in seen] == [each.span_id for each in publishers]
+    assert {(span.name, span.kind) for span in seen} == {("process thing.done", trace.SpanKind.CONSUMER)}
+
+
+async def test_the_trace_of_a_failed_handler_names_the_error_and_quotes_nothing(
+    database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans: list[Any] = []
+
+    async def fail(_tx: AsyncConnection, _event: Event) -> None:
+        spans.append(trace.get_current_span())
+        raise LookupError("a secret")
+
+    monkeypatch.setattr(module, "tracer", TracerProvider().get_tracer("test"))
+    send(queue, event())
+    async with running(consumer(database, queue, fail)):
+        await asyncio.to_thread(queue.receive_dead)
+    assert {(span.status.is_ok, span.status.description) for span in spans} == {(False, "LookupError")}
+    assert "a secret" not in "".join(span.to_json() for span in spans)
 
 
 def _handled(outcome: str, type: str = "thing.done") -> float:  # noqa: A002

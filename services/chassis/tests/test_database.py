@@ -1,22 +1,25 @@
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
 import sqlalchemy as sa
-from chassis import aws
-from chassis.database import CONNECT_SECONDS, Database, signal_after_commit
+from chassis import aws, dialects, outbox
+from chassis.database import DATABASE_ERRORS, PING_SECONDS, Database, signal_after_commit
 from chassis.settings import Settings
 
-from services.chassis.tests.messaging import effects, opened, texts, unopened
+from services.chassis.tests.messaging import cleared, effects, opened, texts, unopened
 from tests.fixtures import FreshDatabase, Postgres, eventually, free_port
+from tests.mysql import Mysql
 
 
 @pytest.fixture
-async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
-    async with opened(fresh_database, pool_size=2) as database:
+async def database(home: FreshDatabase) -> AsyncIterator[Database]:
+    async with cleared(home, pool_size=2) as database:
         yield database
 
 
@@ -39,7 +42,7 @@ async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> N
 
 
 async def test_a_connection_for_reads_cannot_write(database: Database) -> None:
-    with pytest.raises(sa.exc.DBAPIError, match="read-only transaction"):
+    with pytest.raises(sa.exc.DBAPIError, match=r"(?i)read.only transaction"):
         async with database.connection() as connection:
             await connection.execute(effects.insert(), {"text": "lost"})
     async with database.transaction() as tx:
@@ -64,38 +67,78 @@ async def test_the_signal_comes_after_a_commit_and_not_after_a_rollback(database
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_so(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+    home: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.database.POOL_WAIT_SECONDS", 0.1)
-    async with opened(fresh_database, pool_size=1) as database, database.connection():
+    async with opened(home, pool_size=1) as database, database.connection():
         with pytest.raises(sa.exc.TimeoutError):
             await database.ping()
 
 
-async def test_a_connection_that_the_server_closed_is_replaced(postgres: Postgres, database: Database) -> None:
+async def test_who_waits_too_long_for_a_lock_gets_an_error_that_may_pass(
+    home: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.LOCK_SECONDS", 1)
+    row = sa.select(effects).with_for_update()
+    async with cleared(home, pool_size=2) as database:
+        async with database.transaction() as tx:
+            await tx.execute(effects.insert(), {"text": "wanted"})
+        async with database.transaction() as holder, database.transaction() as other:
+            await holder.execute(row)
+            with pytest.raises(sa.exc.DBAPIError) as caught:
+                await other.execute(row)
+    assert dialects.of(home.url).may_pass(caught.value)
+
+
+async def test_an_error_of_the_statement_itself_does_not_pass(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        await _fail(database, "SELECT nonsense")
+    assert not dialects.of(database.url).may_pass(caught.value)
+
+
+async def test_a_connection_that_the_server_closed_is_replaced(server: Postgres | Mysql, database: Database) -> None:
+    name = str(sa.make_url(database.url).database)
     async with database.connection() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        pid = await connection.scalar(sa.text("SELECT pg_backend_pid()"))
-    postgres.run(f"SELECT pg_terminate_backend({pid})")
+        raw = await connection.get_raw_connection()
+        driver = raw.driver_connection
+    server.shut(name)
+    server.reopen(name)
 
     async def noticed() -> bool:
-        return bool(driver.is_closed())
+        return dialects.of(database.url).is_closed(driver)
 
     await eventually(noticed)
     await database.ping()
 
 
-async def test_a_database_that_is_down_fails_the_ping_and_not_the_opening() -> None:
-    database = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
+async def test_a_transaction_sees_what_others_commit_meanwhile(home: FreshDatabase, database: Database) -> None:
+    async with database.transaction() as tx:
+        seen = [len((await tx.execute(sa.select(effects))).all())]
+        async with database.transaction() as other:
+            await other.execute(effects.insert(), {"text": "new"})
+        seen.append(len((await tx.execute(sa.select(effects))).all()))
+    assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+async def test_a_database_that_is_down_fails_the_ping_and_not_the_opening(scheme: str) -> None:
+    database = Database(f"{scheme}://nobody@127.0.0.1:{free_port()}/nothing")
     await database.open()
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(DATABASE_ERRORS) as caught:
         await database.ping()
     await database.close()
+    error = caught.value
+    assert isinstance(error, OSError) or (
+        isinstance(error, sa.exc.DBAPIError) and dialects.of(database.url).may_pass(error)
+    )
 
 
-async def test_a_database_that_never_answers_fails_the_ping_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.database.PING_SECONDS", 0.1)
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+@pytest.mark.parametrize("limit", ["PING_SECONDS", "CONNECT_SECONDS"])
+async def test_a_database_that_never_answers_fails_the_ping_in_time(
+    scheme: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"chassis.database.{limit}", 0.1)
     release = asyncio.Event()
 
     async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,12 +147,12 @@ async def test_a_database_that_never_answers_fails_the_ping_in_time(monkeypatch:
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    database = Database(f"postgresql://nobody@127.0.0.1:{port}/nothing")
+    database = Database(f"{scheme}://nobody@127.0.0.1:{port}/nothing")
     await database.open()
     started = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(DATABASE_ERRORS):
         await database.ping()
-    assert time.monotonic() - started < CONNECT_SECONDS
+    assert time.monotonic() - started < PING_SECONDS
     await database.close()
     release.set()
     server.close()
@@ -131,17 +174,49 @@ async def test_a_server_without_tls_is_refused_where_tls_is_required(fresh_datab
 
 async def test_every_session_has_its_time_outs(database: Database) -> None:
     async with database.connection() as connection:
-        names = ("application_name", "statement_timeout", "idle_in_transaction_session_timeout")
-        values = [await connection.scalar(sa.text(f"SHOW {name}")) for name in names]
-    assert values == ["shop", "10s", "30s"]
+        if database.dialect == "postgresql":
+            names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+            values = [await connection.scalar(sa.text(f"SHOW {name}")) for name in names]
+            assert values == ["shop", "10s", "2s", "30s"]
+        else:
+            names = ("innodb_lock_wait_timeout", "lock_wait_timeout", "max_statement_time", "idle_transaction_timeout")
+            values = [int(await connection.scalar(sa.text(f"SELECT @@{name}")) or 0) for name in names]
+            assert values == [2, 2, 10, 30]
 
 
 async def test_an_error_does_not_quote_the_values_of_a_statement(database: Database) -> None:
-    with pytest.raises(sa.exc.DBAPIError) as caught:
-        async with database.transaction() as tx:
-            await tx.execute(sa.text("SELECT :value, 1 / 0"), {"value": "a secret"})
-    assert "division by zero" in str(caught.value)
+    with pytest.raises(sa.exc.DBAPIError, match="nonsense") as caught:
+        await _fail(database, "SELECT :value, nonsense", value="a secret")
     assert "a secret" not in str(caught.value)
+
+
+async def test_an_error_does_not_quote_the_values_of_a_row(database: Database) -> None:
+    row = {"text": "person@example.com\nof 'two' lines"}
+    async with database.transaction() as tx:
+        await tx.execute(sa.text("DROP TABLE IF EXISTS unique_texts"))
+        await tx.execute(sa.text("CREATE TABLE unique_texts (text varchar(40) UNIQUE)"))
+        await tx.execute(sa.text("INSERT INTO unique_texts VALUES (:text)"), row)
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)duplicate") as caught:
+        await _fail(database, "INSERT INTO unique_texts VALUES (:text)", **row)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "example" not in shown
+    assert "lines" not in shown
+
+
+async def test_a_moment_is_the_same_on_the_way_back(database: Database) -> None:
+    given = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
+    async with database.transaction() as tx:
+        row = {"aggregate_id": "a", "event_type": "b", "body": "c", "created_at": given}
+        await tx.execute(outbox.table.insert(), row)
+        assert await tx.scalar(sa.select(outbox.table.c.created_at)) == given
+        assert await tx.scalar(sa.select(outbox.table.c.position).where(outbox.table.c.created_at <= given))
+
+
+async def test_text_is_compared_character_by_character(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(outbox.table.insert(), {"aggregate_id": "Aé", "event_type": "b", "body": "\U0001f375"})
+        same = sa.select(outbox.table.c.body).where(outbox.table.c.aggregate_id == sa.bindparam("id"))
+        assert [await tx.scalar(same, {"id": name}) for name in ("Aé", "aé", "Ae")] == ["\U0001f375", None, None]
 
 
 async def test_the_password_is_made_anew_for_each_connection(fresh_database: FreshDatabase) -> None:
@@ -161,12 +236,12 @@ async def test_the_password_is_made_anew_for_each_connection(fresh_database: Fre
     assert len(given) == 2
 
 
-async def test_settings_with_a_password_open_the_database(fresh_database: FreshDatabase) -> None:
-    database = Database.from_settings(_settings(fresh_database.url, database_password=fresh_database.password))
+async def test_settings_with_a_password_open_the_database(home: FreshDatabase) -> None:
+    database = Database.from_settings(_settings(home.url, database_password=home.password))
     await database.open()
-    async with database.connection() as connection:
-        assert await connection.scalar(sa.text("SHOW application_name")) == "tiny"
+    await database.ping()
     await database.close()
+    assert home.url.startswith(database.dialect)
 
 
 def test_settings_without_a_database_are_refused() -> None:
@@ -216,6 +291,11 @@ async def test_with_iam_authentication_the_token_is_the_password(
 
     await eventually(opened_within_one_second)
     await database.close()
+
+
+async def _fail(database: Database, statement: str, **values: str) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(sa.text(statement), values)
 
 
 def _settings(url: str, **given: object) -> Settings:

@@ -1,14 +1,16 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from chassis import consumer as module
 from chassis import inbox
+from chassis.consumer import Consumer, Handler
 from chassis.database import Database
 from chassis.messages import Event
-from chassis.queue import Message
+from chassis.queue import BATCH_ENTRIES, Message
 from chassis.queue import Queue as ChassisQueue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,8 +25,22 @@ from services.chassis.tests.messaging import (
 from services.chassis.tests.queues import counts, is_empty, receive, send
 from tests.fixtures import Queue, eventually
 
-AT_ONCE = 3
-"""What a pool of five leaves to a consumer."""
+
+class Parallel:
+    """An inbox without a store, for three batches at once."""
+
+    at_once = 3
+
+    async def handle(self, batch: Sequence[tuple[Event, Handler[None]]]) -> list[bool]:
+        for one, handler in batch:
+            await handler(None, one)
+        return [True] * len(batch)
+
+    async def ping(self) -> None:
+        pass
+
+    async def prune(self) -> int:
+        return 0
 
 
 @pytest.fixture(autouse=True)
@@ -41,41 +57,41 @@ async def test_a_slow_handlers_message_is_not_delivered_to_another_consumer(data
         await finish.wait()
         await write_down(tx, event)
 
-    # More than can be handled at once: those that wait for their turn are kept as well.
-    send(queue, *(event(f"thing-{n}") for n in range(AT_ONCE + 2)))
+    # More than one batch: those that wait for their turn are kept as well.
+    send(queue, *(event(f"thing-{n}") for n in range(BATCH_ENTRIES + 2)))
     async with running(consumer(database, queue, take_long, visibility_seconds=1)):
-        await eventually(lambda: _true(len(tries) == AT_ONCE))
+        await eventually(lambda: _true(len(tries) == 1))
         assert await asyncio.to_thread(receive, queue, 2) == []
         finish.set()
         await eventually(lambda: is_empty(queue))
-    assert tries == {f"thing-{n}": 1 for n in range(AT_ONCE + 2)}
+    assert tries == {f"thing-{n}": 1 for n in range(BATCH_ENTRIES + 2)}
 
 
 async def test_a_stop_finishes_what_was_begun_and_gives_back_the_rest_at_once(
     database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, stopping = asyncio.Event(), asyncio.Event()
-    begun: set[str] = set()
+    begun, finish, stopping = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def take_long(tx: AsyncConnection, event: Event) -> None:
-        begun.add(event.aggregate_id)
+        begun.set()
         await finish.wait()
         await write_down(tx, event)
 
-    names = {f"thing-{n}" for n in range(20)}
+    names = {f"thing-{n}" for n in range(2 * BATCH_ENTRIES)}
     send(queue, *(event(name) for name in sorted(names)))
     received = _spy_on_receive(monkeypatch)
     task = asyncio.create_task(consumer(database, queue, take_long).run(stopping))
-    await eventually(lambda: _true((len(received), len(begun)) == (20, AT_ONCE)))
+    await begun.wait()
+    await eventually(lambda: _true(len(received) == 2 * BATCH_ENTRIES))
     stopping.set()
-    await eventually(lambda: counts(queue, visible=20 - AT_ONCE, hidden=AT_ONCE))
+    await eventually(lambda: counts(queue, visible=BATCH_ENTRIES, hidden=BATCH_ENTRIES))
     assert not task.done()
     finish.set()
     await task
-    assert len(begun) == AT_ONCE
-    assert sorted(await texts(database)) == sorted(f"{name} 1" for name in begun)
+    done = {text.removesuffix(" 1") for text in await texts(database)}
+    assert len(done) == BATCH_ENTRIES
     rest = [json.loads(message["Body"])["aggregate_id"] for message in receive(queue) + receive(queue)]
-    assert sorted(rest) == sorted(names - begun)
+    assert sorted(rest) == sorted(names - done)
 
 
 async def test_messages_on_their_way_when_the_stop_comes_are_given_back_at_once(
@@ -111,24 +127,24 @@ async def test_a_consumer_that_is_killed_leaves_nothing_half_done(database: Data
     assert await counts(queue, visible=0, hidden=1)
 
 
-async def test_events_of_one_aggregate_are_handled_in_order_and_those_of_others_meanwhile(
-    database: Database, queue: Queue
-) -> None:
+async def test_events_of_one_aggregate_are_handled_in_order_and_those_of_others_meanwhile(queue: Queue) -> None:
     others_done = asyncio.Event()
+    handled: list[tuple[str, int]] = []
 
-    async def hold_the_first(tx: AsyncConnection, event: Event) -> None:
+    async def hold_the_first(_tx: None, event: Event) -> None:
         if (event.aggregate_id, event.sequence) == ("slow", 1):
             await others_done.wait()
-        await write_down(tx, event)
+        handled.append((event.aggregate_id, event.sequence))
         if (event.aggregate_id, event.sequence) == ("fast", 6):
             others_done.set()
 
-    # With their connections open, all start level.
-    await asyncio.gather(*(database.ping() for _ in range(AT_ONCE)))
-    send(queue, *(event("slow", sequence) for sequence in (2, 1)), *(event("fast", n) for n in (6, 2, 5, 3, 4, 1)))
-    async with running(consumer(database, queue, hold_the_first)):
+    for sequences in ((2, 1), (4, 3)):
+        send(queue, *(event("slow", sequence) for sequence in sequences), *(event(f"thing-{n}") for n in range(8)))
+    send(queue, *(event("fast", n) for n in (6, 2, 5, 3, 4, 1)))
+    async with running(Consumer(Parallel(), queue.url, {"thing.done": hold_the_first}, 60)):
         await eventually(lambda: is_empty(queue))
-    assert await texts(database) == [*(f"fast {n}" for n in range(1, 7)), "slow 1", "slow 2"]
+    streams = {name: [sequence for each, sequence in handled if each == name] for name in ("slow", "fast")}
+    assert streams == {"slow": [1, 2, 3, 4], "fast": [1, 2, 3, 4, 5, 6]}
 
 
 async def test_deletions_go_in_batches(database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +159,7 @@ async def test_deletions_go_in_batches(database: Database, queue: Queue, monkeyp
     send(queue, *(event(f"thing-{n}") for n in range(20)))
     async with running(consumer(database, queue, write_down)):
         await eventually(lambda: is_empty(queue))
-    assert sum(sizes) == 20
-    assert len(sizes) < 15
+    assert sizes == [BATCH_ENTRIES, BATCH_ENTRIES]
 
 
 def _spy_on_receive(monkeypatch: pytest.MonkeyPatch, arrive: asyncio.Event | None = None) -> list[Message]:

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from chassis.main import run
 
-from services.chassis.tests.tiny_service import TinySettings, service
+from services.chassis.tests.tiny_service import TinySettings, greet, service
 
 COMMAND = [sys.executable, "-W", "error", "-m", "services.chassis.tests.tiny_service"]
 # Of this process's environment only what Python needs to find the code.
@@ -95,7 +95,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         try:
-            run(service, TinySettings)
+            run(service, TinySettings, commands={"greet": greet})
             status: object = 0
         except SystemExit as end:
             status = end.code
@@ -113,7 +113,7 @@ def test_the_interface_is_printed_without_any_environment(command: Callable[...,
     assert sorted(document["paths"]) == ["/me", "/size", "/slow", "/stuck"]
 
 
-@pytest.mark.parametrize("name", ["serve", "migrate"])
+@pytest.mark.parametrize("name", ["serve", "migrate", "greet"])
 def test_a_bad_environment_ends_every_command_with_one_message(command: Callable[..., Finished], name: str) -> None:
     result = command(name, environment=ENVIRONMENT | {"PORT": "none", "LOG_LEVEL": "LOUD"})
 
@@ -129,6 +129,10 @@ def test_a_service_without_migrations_says_so(command: Callable[..., Finished]) 
     assert command("migrate", environment=ENVIRONMENT).status == "tiny has no migrations."
 
 
+def test_a_service_may_have_commands_of_its_own(command: Callable[..., Finished]) -> None:
+    assert command("greet", environment=ENVIRONMENT) == (0, "I am tiny.\n", "")
+
+
 def test_another_command_is_refused_with_the_ones_there_are(command: Callable[..., Finished]) -> None:
     result = command("dance", environment=ENVIRONMENT)
 
@@ -136,6 +140,7 @@ def test_another_command_is_refused_with_the_ones_there_are(command: Callable[..
     assert "serve" in result.errors
     assert "migrate" in result.errors
     assert "openapi" in result.errors
+    assert "greet" in result.errors
 
 
 def test_what_only_the_code_knows_to_be_missing_is_said_without_a_traceback() -> None:

@@ -1,10 +1,12 @@
 import asyncio
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from chassis import outbox
-from chassis.database import Database
+from chassis import dialects, outbox
+from chassis.database import Database, flush
 from chassis.messages import Event
 from chassis.outbox import EventTooLarge, Relay, publish
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +16,21 @@ from services.chassis.tests.flaky import Fault, flaky
 from services.chassis.tests.messaging import count, effects, event, opened, running, texts
 from services.chassis.tests.queues import arrivals, first_seen, received, streams
 from tests.fixtures import Emulator, FreshDatabase, Queue, eventually
+
+
+@pytest.fixture
+def statements(database: Database) -> Iterator[list[tuple[str, int]]]:
+    """The table and the number of rows of each INSERT."""
+    seen: list[tuple[str, int]] = []
+
+    def see(_connection: Any, clause: Any, many: list[Any], one: Any, _options: Any) -> None:
+        if isinstance(clause, sa.Insert):
+            seen.append((clause.table.name, len(many or [one])))
+
+    engine = database._open_engine().sync_engine
+    sa.event.listen(engine, "before_execute", see)
+    yield seen
+    sa.event.remove(engine, "before_execute", see)
 
 
 async def test_an_event_arrives_as_it_was_published(database: Database, topic: str, queue: Queue) -> None:
@@ -49,6 +66,36 @@ async def test_a_rolled_back_change_publishes_nothing(database: Database, topic:
     assert Event.model_validate_json(message["Body"]).aggregate_id == "done"
     assert received(queue) == []
     assert await texts(database) == []
+
+
+async def test_the_events_of_a_transaction_are_stored_at_its_end_in_one_statement(
+    database: Database, statements: list[tuple[str, int]]
+) -> None:
+    async with database.transaction() as tx:
+        for sequence in (1, 2, 3):
+            await publish(tx, event("thing-1", sequence))
+        await tx.execute(effects.insert(), {"text": "done"})
+    assert statements == [("effects", 1), ("outbox", 3)]
+    async with database.connection() as connection:
+        bodies = list(await connection.scalars(sa.select(outbox.table.c.body).order_by(outbox.table.c.position)))
+    assert [json.loads(body)["sequence"] for body in bodies] == [1, 2, 3]
+
+
+async def test_a_transaction_reads_its_own_events_after_a_flush(database: Database) -> None:
+    async with database.transaction() as tx:
+        await publish(tx, event("thing-1", 1))
+        await flush(tx)
+        assert await tx.scalar(sa.select(outbox.table.c.aggregate_id)) == "thing-1"
+        await publish(tx, event("thing-1", 2))
+    assert await count(database, outbox.table) == 2
+
+
+async def test_an_event_is_published_in_a_transaction_or_not_at_all(database: Database) -> None:
+    async with database.transaction() as tx:
+        await publish(tx, event())
+    async with database.connection() as connection:
+        with pytest.raises(RuntimeError, match="not in a transaction"):
+            await publish(connection, event())
 
 
 async def test_a_relay_publishes_at_once_what_its_own_process_commits(
@@ -184,6 +231,18 @@ async def test_a_refused_event_holds_up_its_own_aggregate_only(database: Databas
     ]
 
 
+async def test_a_refused_event_waits_twice_as_long_each_time(database: Database) -> None:
+    await _publish(database, event())
+    waits = []
+    for _ in range(4):
+        async with database.transaction() as tx:
+            (position,) = await tx.scalars(sa.select(outbox.table.c.position))
+            await tx.execute(outbox._POSTPONE, {"positions": [position]})
+            left = sa.select(-dialects.seconds_since(outbox.table.c.retry_at))
+            waits.append(round(float(await tx.scalar(left) or 0)))
+    assert waits == [1, 2, 4, 8]
+
+
 async def test_events_too_large_for_one_batch_are_published_in_several(
     database: Database, topic: str, queue: Queue, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,11 +290,9 @@ async def test_the_relay_counts_what_it_publishes_and_knows_how_late_it_is(
     monkeypatch.setattr(outbox, "MEASURE_SECONDS", 0)
     monkeypatch.setattr(outbox, "POLL_SECONDS", 0.05)
     await _publish(database, event("one"), event("two"))
-    old = sa.func.now() - sa.text("interval '1 hour'")
+    old, later = (dialects.seconds_from_now(sign * 3600) for sign in (-1, 1))
     async with database.transaction() as tx:
-        await tx.execute(
-            outbox.table.update().values(created_at=old, retry_at=sa.func.now() + sa.text("interval '1 hour'"))
-        )
+        await tx.execute(outbox.table.update().values(created_at=old, retry_at=later))
     before = published()
     async with running(Relay(database, topic)):
         await eventually(lambda: _true(3600 < age() < 3660))

@@ -74,6 +74,10 @@ def test_every_bad_variable_is_named_with_what_is_allowed(environment: pytest.Mo
             "DATABASE_PASSWORD and DATABASE_IAM_AUTH exclude each other",
         ),
         (
+            {"DATABASE_URL": "mysql://stock@localhost/stock", "DATABASE_IAM_AUTH": "true"},
+            "DATABASE_IAM_AUTH needs ?ssl-mode=VERIFY_IDENTITY: MySQL is sent the token as it is",
+        ),
+        (
             {"TOKEN_ISSUER": "https://issuer.example"},
             "TOKEN_AUDIENCE must name at least one client where TOKEN_ISSUER is set",
         ),
@@ -89,6 +93,37 @@ def test_variables_that_do_not_fit_together_are_refused(
         read(Settings)
 
     assert str(refused.value) == complaint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://orders@db:5432/orders?sslmode=verify-full",
+        "mysql://stock@localhost/stock",
+        "mysql://stock@db:3306/stock?ssl-mode=VERIFY_IDENTITY",
+    ],
+)
+def test_a_database_is_of_postgresql_or_mysql(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DATABASE_URL", url)
+
+    assert read(Settings).database_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///orders",
+        "mysql://stock@localhost",
+        "mysql://stock@db/stock?ssl-mode=REQUIRED",
+        "mysql://stock@db/stock?sslmode=VERIFY_IDENTITY",
+        "mysql://stock@db/stock?ssl-mode=VERIFY_IDENTITY&ssl-mode=DISABLED",
+    ],
+)
+def test_tls_that_proves_nothing_and_other_databases_are_refused(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DATABASE_URL", url)
+
+    with pytest.raises(BadEnvironmentError, match="DATABASE_URL: String should match"):
+        read(Settings)
 
 
 def test_a_secret_shows_neither_in_errors_nor_in_a_representation(environment: pytest.MonkeyPatch) -> None:

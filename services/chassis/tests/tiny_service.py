@@ -68,5 +68,9 @@ def service(settings: TinySettings) -> Service:
     )
 
 
+async def greet(settings: TinySettings) -> None:
+    print(f"I am {settings.service_name}.")
+
+
 if __name__ == "__main__":
-    run(service, TinySettings)
+    run(service, TinySettings, commands={"greet": greet})

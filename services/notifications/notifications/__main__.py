@@ -1,8 +1,8 @@
-"""`python -m notifications` serves; `migrate` brings the database to head; `openapi` prints the OpenAPI document."""
+"""`python -m notifications` serves; `openapi` prints the OpenAPI document. There is nothing to migrate."""
 
 from chassis.main import run
 
-from notifications.bootstrap import service
+from notifications.bootstrap import NotificationsSettings, service
 
 if __name__ == "__main__":
-    run(service)
+    run(service, NotificationsSettings)

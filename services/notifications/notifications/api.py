@@ -1,17 +1,17 @@
-"""The HTTP interface: reads requests, calls use cases, writes answers. Only this layer knows status codes."""
+"""The HTTP interface: reads requests, reads the log, writes answers. Only this layer knows status codes."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from chassis.auth import Principal, caller
-from chassis.database import Database
 from chassis.pages import DEFAULT_LIMIT, Cursor, CursorText, Limit, Page
 from chassis.problems import problem_responses
+from chassis.table import Table
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from notifications import handlers
+from notifications import store
 from notifications.domain import Kind
 
 # A day off both ends of time, where the time of a forged cursor could not be turned into UTC.
@@ -23,13 +23,14 @@ class Notification(BaseModel):
     """An entry of the activity log."""
 
     id: UUID
-    kind: Kind
+    kind: str = Field(examples=list(Kind), description="The type of the event; there may be new ones.")
+    title: str = Field(examples=["Order placed"])
     text: str = Field(examples=["You placed order 0199e1b2-… for 12.50 EUR."])
     occurred_at: datetime
     reference: str = Field(description="The id of what it is about: the order, or the person.")
 
 
-def router(database: Database) -> APIRouter:
+def router(table: Table) -> APIRouter:
     routes = APIRouter()
 
     @routes.get(
@@ -44,9 +45,7 @@ def router(database: Database) -> APIRouter:
         limit: Limit = DEFAULT_LIMIT,
     ) -> Page[Notification]:
         """Your own entries, newest first."""
-        found = await handlers.read(
-            database, principal.subject, kind=kind, after=CURSOR.decode(cursor), limit=limit + 1
-        )
+        found = await store.read(table, principal.subject, kind=kind, after=CURSOR.decode(cursor), limit=limit + 1)
         entries = [Notification.model_validate(entry, from_attributes=True) for entry in found]
         return CURSOR.page(entries, limit, key=lambda entry: (entry.occurred_at, entry.id))
 

@@ -1,18 +1,24 @@
-"""What a person is told: one entry of the activity log for each event. No I/O.
+"""What a person is told: one entry of the activity log for each fact. No I/O."""
 
-The events belong to other services, which may add to them at any time: only what an entry is made of is read
-here, and everything else is left alone.
-"""
-
-from collections.abc import Mapping
-from datetime import datetime
+import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from chassis.messages import Event
+from pydantic import BaseModel, ConfigDict
 
+from notifications.events import READ, OrderCancelled, OrderConfirmed, OrderPlaced, Total, UserCreated
+from notifications.templates import BECAUSE, TEMPLATES
+
+KEPT = timedelta(days=400)
+"""People look up what they ordered a year ago, and a bit more. After that an entry is personal data without a use: the
+orders themselves are kept where they were placed."""
+LONGEST_WORDS = 500
+"""What somebody else wrote is cut here: an entry stays well below a kilobyte or two, by which DynamoDB is paid."""
+
+_FACTS = UUID("5f0c7b1e-6a53-4c0e-9d0d-0f4f6a1f3c52")
 # ISO 4217, list one: the currencies whose minor unit is not a hundredth.
 _CURRENCIES_BY_DECIMALS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
@@ -27,74 +33,65 @@ class Kind(StrEnum):
 
     USER_CREATED = "user.created"
     ORDER_PLACED = "order.placed"
+    ORDER_CONFIRMED = "order.confirmed"
     ORDER_CANCELLED = "order.cancelled"
 
 
-class Activity(BaseModel):
+class Entry(BaseModel):
     """An entry in the log of one person.
 
-    `id` is the event's, so that one event makes one entry however often it comes. `reference` is the id of what the
-    entry is about: the order, or the person.
+    `id` is the fact's: one fact makes one entry, however often and under whatever event ids it is told. `kind` is a
+    Kind, or one that a newer version of this service knows. `reference` is the id of what the entry is about: the
+    order, or the person.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: UUID
     person_id: str
-    kind: Kind
+    kind: str
+    title: str
     text: str
     occurred_at: datetime
     reference: str
 
-
-class _Data(BaseModel):
-    """The part of an event's data that an entry needs. Without it the event cannot be understood."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class UserCreated(_Data):
-    user_id: str
-    name: str
+    @property
+    def expires_at(self) -> int:
+        """In seconds since 1970."""
+        return int(self.occurred_at.timestamp() + KEPT.total_seconds())
 
 
-class Total(_Data):
-    amount: int = Field(ge=0)
-    currency: str = Field(pattern="^[A-Z]{3}$")
+def fact_id(event: Event) -> UUID:
+    """The same for the same fact: who publishes an event again may give it a new id."""
+    return uuid5(_FACTS, json.dumps([event.source, event.aggregate_id, event.sequence]))
 
 
-class OrderPlaced(_Data):
-    order_id: str
-    customer_id: str
-    total: Total
+def entry_of(event: Event) -> Entry:
+    """The entry that tells of an event.
 
-
-class OrderCancelled(_Data):
-    order_id: str
-    customer_id: str
-    reason: str | None = None
-
-
-def activity(event_id: UUID, kind: Kind, occurred_at: datetime, data: Mapping[str, Any]) -> Activity:
-    """The entry for one event.
-
-    Raises pydantic.ValidationError when something that the entry needs is missing from `data` or is of another type.
+    Raises what chassis.messages.Reading raises when something that the entry needs is missing or of another type.
     """
-    match kind:
-        case Kind.USER_CREATED:
-            user = UserCreated.model_validate(data)
+    match READ[event.type](event):
+        case UserCreated() as user:
             person_id, reference = user.user_id, user.user_id
-            text = f"Welcome, {user.name}."
-        case Kind.ORDER_PLACED:
-            placed = OrderPlaced.model_validate(data)
-            person_id, reference = placed.customer_id, placed.order_id
-            text = f"You placed order {placed.order_id} for {written(placed.total)}."
-        case Kind.ORDER_CANCELLED:
-            cancelled = OrderCancelled.model_validate(data)
+            words = {"name": _cut(user.name)}
+        case OrderPlaced() | OrderConfirmed() as order:
+            person_id, reference = order.customer_id, order.order_id
+            words = {"order_id": order.order_id, "total": written(order.total)}
+        case OrderCancelled() as cancelled:
             person_id, reference = cancelled.customer_id, cancelled.order_id
-            text = f"Order {cancelled.order_id} was cancelled" + (f": {cancelled.reason}" if cancelled.reason else ".")
-    return Activity(
-        id=event_id, person_id=person_id, kind=kind, text=text, occurred_at=occurred_at, reference=reference
+            words = {"order_id": cancelled.order_id, "because": _because(cancelled)}
+        case unknown:
+            raise TypeError(f"nothing is told of {type(unknown).__name__}")
+    template = TEMPLATES[event.type]
+    return Entry(
+        id=fact_id(event),
+        person_id=person_id,
+        kind=event.type,
+        title=template.title,
+        text=template.text.format(**words),
+        occurred_at=event.occurred_at.astimezone(UTC),
+        reference=reference,
     )
 
 
@@ -102,3 +99,12 @@ def written(total: Total) -> str:
     """An amount as people read it: 1250 of EUR is `12.50 EUR`, of JPY `1250 JPY`."""
     decimals = _DECIMALS.get(total.currency, 2)
     return f"{Decimal(total.amount).scaleb(-decimals):.{decimals}f} {total.currency}"
+
+
+def _because(cancelled: OrderCancelled) -> str:
+    because = BECAUSE.get(cancelled.cause, "")
+    return f"{because}: {_cut(cancelled.reason).rstrip('.')}" if cancelled.reason else because
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"

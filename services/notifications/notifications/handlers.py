@@ -1,39 +1,21 @@
-"""The use cases: an event becomes an entry, and a person reads the entries."""
+"""The use case: a fact becomes an entry."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from uuid import UUID
+from datetime import UTC, datetime
 
-from chassis.database import Database
 from chassis.messages import Event
-from sqlalchemy import select, tuple_
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from chassis.table import TableTransaction
 
-from notifications.domain import Activity, Kind, activity
-from notifications.tables import activities
+from notifications import store
+from notifications.domain import entry_of
 
 
-async def record(tx: AsyncConnection, event: Event) -> None:
-    """Writes the entry of an event, once, however late or often the event comes.
+async def record(tx: TableTransaction, event: Event, now: datetime | None = None) -> None:
+    """Writes the entry of an event, once for its fact, and has it sent.
 
     Entries do not depend on each other and are sorted by the time of their events when they are read, so the order
-    of arrival does not matter.
+    of arrival does not matter. A fact so old that its entry would have expired is not told.
     """
-    entry = activity(event.id, Kind(event.type), event.occurred_at, event.data)
-    await tx.execute(insert(activities).values(entry.model_dump()).on_conflict_do_nothing())
-
-
-async def read(
-    database: Database, person_id: str, *, kind: Kind | None, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Activity]:
-    """Up to `limit` entries of a person, newest first, from behind the entry of time and id `after`."""
-    query = select(activities).where(activities.c.person_id == person_id)
-    if kind is not None:
-        query = query.where(activities.c.kind == kind)
-    if after is not None:
-        query = query.where(tuple_(activities.c.occurred_at, activities.c.id) < after)
-    newest_first = query.order_by(activities.c.occurred_at.desc(), activities.c.id.desc()).limit(limit)
-    async with database.connection() as connection:
-        rows = await connection.execute(newest_first)
-    return [Activity.model_validate(row._mapping) for row in rows]
+    now = now or datetime.now(UTC)
+    entry = entry_of(event)
+    if entry.expires_at > now.timestamp() and not await store.is_known(tx, entry.id):
+        store.add(tx, entry, now)

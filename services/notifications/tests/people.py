@@ -1,14 +1,18 @@
 """The people of the tests, and what happens to them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 from chassis.messages import Event
+from chassis.table import Table
+from chassis.table_inbox import TableInbox
+from notifications.subscriptions import HANDLERS
 
-NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=30)
+PRICE = {"amount": 1250, "currency": "EUR"}
 
 
 @dataclass(frozen=True)
@@ -37,31 +41,51 @@ class Person:
             query["cursor"] = document["next_cursor"]
 
 
-def signed_up(person: Person, name: str = "Ada", *, at: datetime = NOON, event_id: UUID | None = None) -> Event:
-    return _event("user.created", at, event_id, user_id=person.id, email="ada@example.com", name=name)
+async def record(table: Table, *events: Event) -> None:
+    """Hands each event to its handler, as the consumer does."""
+    for event in events:
+        await TableInbox(table).handle([(event, HANDLERS[event.type])])
 
 
-def placed(person: Person, order_id: str, *, at: datetime = NOON, event_id: UUID | None = None) -> Event:
-    price = {"amount": 1250, "currency": "EUR"}
-    lines = [{"sku": "TEA", "quantity": 1, "unit_price": price}]
-    return _event("order.placed", at, event_id, order_id=order_id, customer_id=person.id, lines=lines, total=price)
+def signed_up(person: Person, name: str = "Ada", **envelope: Any) -> Event:
+    data = {"user_id": person.id, "email": "ada@example.com", "name": name}
+    return _event("user.created", person.id, 1, data, **envelope)
+
+
+def placed(person: Person, order_id: str, **envelope: Any) -> Event:
+    lines = [{"sku": "TEA", "quantity": 1, "unit_price": PRICE}]
+    data = {"order_id": order_id, "customer_id": person.id, "lines": lines, "total": PRICE}
+    return _event("order.placed", f"{order_id} of {person.id}", 1, data, **envelope)
+
+
+def confirmed(person: Person, order_id: str, **envelope: Any) -> Event:
+    data = {"order_id": order_id, "customer_id": person.id, "total": PRICE}
+    return _event("order.confirmed", f"{order_id} of {person.id}", 4, data, **envelope)
 
 
 def cancelled(
-    person: Person, order_id: str, reason: str | None = None, *, at: datetime = NOON, event_id: UUID | None = None
+    person: Person, order_id: str, cause: str = "customer", reason: str | None = None, **envelope: Any
 ) -> Event:
-    return _event("order.cancelled", at, event_id, order_id=order_id, customer_id=person.id, reason=reason)
+    data = {"order_id": order_id, "customer_id": person.id, "cause": cause, "reason": reason}
+    return _event("order.cancelled", f"{order_id} of {person.id}", 2, data, **envelope)
 
 
-def _event(event_type: str, at: datetime, event_id: UUID | None, **data: Any) -> Event:
-    source = {"user": "users", "order": "orders"}[event_type.partition(".")[0]]
-    aggregate = str(data.get("order_id") or data["user_id"])
-    return Event(
-        id=event_id or uuid4(),
-        type=event_type,
-        source=source,
-        aggregate_id=aggregate,
-        sequence=1,
-        occurred_at=at,
-        data=data,
+def told_again(event: Event, **envelope: Any) -> Event:
+    """The same fact under a new id."""
+    return event.model_copy(update={"id": uuid4()} | envelope)
+
+
+def _event(event_type: str, aggregate_id: str, sequence: int, data: dict[str, Any], **envelope: Any) -> Event:
+    """envelope: fields of Event that are to be others."""
+    return Event.model_validate(
+        {
+            "id": uuid4(),
+            "type": event_type,
+            "source": {"user": "users", "order": "orders"}[event_type.partition(".")[0]],
+            "aggregate_id": aggregate_id,
+            "sequence": sequence,
+            "occurred_at": NOON,
+            "data": data,
+        }
+        | envelope
     )

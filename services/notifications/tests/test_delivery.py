@@ -11,13 +11,14 @@ import httpx
 import pytest
 from chassis.app import create_app
 from chassis.messages import Event
-from chassis.settings import Settings
-from notifications.bootstrap import service
+from notifications.bootstrap import NotificationsSettings, service
+from notifications.events import READ
 
 from tests.fixtures import Queue, eventually
 from tests.tokens import Issuer
 
-from .people import Person, cancelled, placed, signed_up
+from .outbound import Recorder
+from .people import Person, cancelled, confirmed, placed, signed_up, told_again
 
 
 class Publisher:
@@ -48,15 +49,21 @@ class Publisher:
 @pytest.fixture
 def publisher(make_topic: Callable[..., str], make_queue: Callable[..., Queue]) -> Publisher:
     topic = make_topic()
-    queue = make_queue(topic, ["user.created", "order.placed", "order.cancelled"], max_deliveries=1)
-    return Publisher(topic, queue)
+    return Publisher(topic, make_queue(topic, list(READ), max_deliveries=1))
 
 
 @pytest.fixture
-async def ada(settings: Settings, tokens: Issuer, publisher: Publisher) -> AsyncIterator[Person]:
-    """A person who talks to the service while it consumes."""
+def outbound() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def ada(
+    own_settings: NotificationsSettings, tokens: Issuer, publisher: Publisher, outbound: Recorder
+) -> AsyncIterator[Person]:
+    """A person who talks to the service while it consumes and sends."""
     queue = {"queue_url": publisher.queue.url, "queue_visibility_seconds": 2}
-    app = create_app(service(settings.model_copy(update=queue)))
+    app = create_app(service(own_settings.model_copy(update=queue), outbound))
     subject = f"ada-{uuid4()}"
     headers = {"Authorization": f"Bearer {tokens.token(subject, ['notifications/read'])}"}
     transport = httpx.ASGITransport(app=app)
@@ -67,30 +74,58 @@ async def ada(settings: Settings, tokens: Issuer, publisher: Publisher) -> Async
         yield Person(subject, http)
 
 
-async def test_what_happens_elsewhere_is_read_here_once_though_it_is_told_twice(
-    ada: Person, publisher: Publisher
+async def test_what_happens_elsewhere_is_read_here_and_sent_once_though_it_is_told_twice(
+    ada: Person, publisher: Publisher, outbound: Recorder
 ) -> None:
-    events = [cancelled(ada, "o-1"), signed_up(ada), placed(ada, "o-1")]
+    events = [cancelled(ada, "o-2"), signed_up(ada), confirmed(ada, "o-1"), placed(ada, "o-1")]
 
-    publisher.publish(*events, *reversed(events))
+    publisher.publish(*events, *reversed(events), *map(told_again, events))
 
     await eventually(publisher.all_is_handled)
-    assert sorted(await ada.texts()) == [
-        "Order o-1 was cancelled.",
+    expected = [
+        "Order o-1 for 12.50 EUR is confirmed.",
+        "Order o-2 was cancelled at your request.",
         "Welcome, Ada.",
         "You placed order o-1 for 12.50 EUR.",
     ]
+    assert sorted(await ada.texts()) == expected
+
+    async def all_is_sent() -> bool:
+        return len(outbound.sent) >= len(expected)
+
+    await eventually(all_is_sent)
+    assert sorted(outbound.texts()) == expected
     assert (await ada.http.get("/livez")).status_code == 200
+    assert (await ada.http.get("/readyz")).status_code == 200
 
 
-async def test_an_event_that_cannot_be_understood_is_set_aside_and_holds_nobody_up(
+async def test_events_that_cannot_be_understood_are_set_aside_and_hold_nobody_up(
     ada: Person, publisher: Publisher
 ) -> None:
-    poison = placed(ada, "o-1")
-    publisher.publish(poison, total=None)
+    hostile: list[dict[str, Any]] = [
+        {"total": None},
+        {"total": {"amount": "1250", "currency": "EUR"}},
+        {"order_id": "o" * 201},
+        {"customer_id": ["ada"]},
+        {"customer_id": "a" * 100_000},
+    ]
+    poison = [(placed(ada, f"o-{number}"), wrong) for number, wrong in enumerate(hostile)]
+    for event, wrong in poison:
+        publisher.publish(event, **wrong)
     publisher.publish(signed_up(ada), note="added later by the publisher")
 
-    dead = await asyncio.to_thread(publisher.queue.receive_dead)
+    dead = [await asyncio.to_thread(publisher.queue.receive_dead) for _ in poison]
 
-    assert json.loads(dead["Body"])["id"] == str(poison.id)
+    assert {json.loads(each["Body"])["id"] for each in dead} == {str(event.id) for event, _ in poison}
+    await eventually(publisher.all_is_handled)
     assert await ada.texts() == ["Welcome, Ada."]
+
+
+async def test_words_without_end_are_cut(ada: Person, publisher: Publisher) -> None:
+    publisher.publish(cancelled(ada, "o-1"), reason="no " * 30_000)
+
+    await eventually(publisher.all_is_handled)
+
+    (text,) = await ada.texts()
+    assert text.startswith("Order o-1 was cancelled at your request: no no no")
+    assert len(text) < 600

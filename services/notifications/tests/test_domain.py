@@ -1,68 +1,157 @@
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from notifications.domain import Activity, Kind, Total, activity, written
+from chassis.messages import Event
+from hypothesis import given
+from hypothesis import strategies as st
+from notifications.domain import LONGEST_WORDS, Entry, Kind, entry_of, fact_id, written
+from notifications.events import PUBLISHED, READ, Total
+from notifications.subscriptions import HANDLERS
+from notifications.templates import BECAUSE, TEMPLATES
 from pydantic import ValidationError
 
-EVENT = UUID("019a0000-0000-7000-8000-000000000001")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-
+TOTAL = {"amount": 1250, "currency": "EUR"}
 CREATED = {"user_id": "ada", "email": "ada@example.com", "name": "Ada"}
 PLACED = {
     "order_id": "o-1",
     "customer_id": "ada",
     "lines": [{"sku": "TEA", "quantity": 2, "unit_price": {"amount": 625, "currency": "EUR"}}],
-    "total": {"amount": 1250, "currency": "EUR"},
+    "total": TOTAL,
 }
-CANCELLED = {"order_id": "o-1", "customer_id": "ada", "reason": "no stock"}
+CONFIRMED = {"order_id": "o-1", "customer_id": "ada", "total": TOTAL}
+CANCELLED = {"order_id": "o-1", "customer_id": "ada", "cause": "customer", "reason": None}
+
+
+def event(kind: str, data: dict[str, Any], **envelope: Any) -> Event:
+    fields = {"id": uuid4(), "source": "somebody", "aggregate_id": "1", "sequence": 1, "occurred_at": NOON}
+    return Event.model_validate(fields | {"type": kind, "data": data} | envelope)
+
+
+def text(kind: str, data: dict[str, Any]) -> str:
+    return entry_of(event(kind, data)).text
 
 
 @pytest.mark.parametrize(
-    ("kind", "data", "text", "reference"),
+    ("kind", "data", "title", "words", "reference"),
     [
-        (Kind.USER_CREATED, CREATED, "Welcome, Ada.", "ada"),
-        (Kind.ORDER_PLACED, PLACED, "You placed order o-1 for 12.50 EUR.", "o-1"),
-        (Kind.ORDER_CANCELLED, CANCELLED, "Order o-1 was cancelled: no stock", "o-1"),
-        (Kind.ORDER_CANCELLED, CANCELLED | {"reason": None}, "Order o-1 was cancelled.", "o-1"),
+        (Kind.USER_CREATED, CREATED, "Welcome", "Welcome, Ada.", "ada"),
+        (Kind.ORDER_PLACED, PLACED, "Order placed", "You placed order o-1 for 12.50 EUR.", "o-1"),
+        (Kind.ORDER_CONFIRMED, CONFIRMED, "Order confirmed", "Order o-1 for 12.50 EUR is confirmed.", "o-1"),
+        (Kind.ORDER_CANCELLED, CANCELLED, "Order cancelled", "Order o-1 was cancelled at your request.", "o-1"),
     ],
 )
-def test_each_event_tells_its_person_one_thing(kind: Kind, data: dict[str, Any], text: str, reference: str) -> None:
-    assert activity(EVENT, kind, NOON, data) == Activity(
-        id=EVENT, person_id="ada", kind=kind, text=text, occurred_at=NOON, reference=reference
+def test_each_event_tells_its_person_one_thing(
+    kind: Kind, data: dict[str, Any], title: str, words: str, reference: str
+) -> None:
+    told = event(kind, data)
+
+    assert entry_of(told) == Entry(
+        id=fact_id(told),
+        person_id="ada",
+        kind=kind.value,
+        title=title,
+        text=words,
+        occurred_at=NOON,
+        reference=reference,
     )
 
 
-def test_what_a_publisher_adds_later_is_ignored() -> None:
-    later = PLACED | {"gift": True, "total": {"amount": 1250, "currency": "EUR", "tax": 200}}
+@pytest.mark.parametrize(
+    ("cause", "reason", "end"),
+    [
+        ("customer", None, " at your request."),
+        ("customer", "found it elsewhere.", " at your request: found it elsewhere."),
+        ("out_of_stock", None, ", as something in it is out of stock."),
+        ("payment_declined", "The card has expired", ", as the payment was declined: The card has expired."),
+        ("timeout", "", ", as it could not be completed in time."),
+        ("came up later", None, "."),
+        ("came up later", "the shop burned down", ": the shop burned down."),
+    ],
+)
+def test_a_cancellation_tells_its_cause_and_its_reason(cause: str, reason: str | None, end: str) -> None:
+    said = text("order.cancelled", CANCELLED | {"cause": cause, "reason": reason})
 
-    assert activity(EVENT, Kind.ORDER_PLACED, NOON, later) == activity(EVENT, Kind.ORDER_PLACED, NOON, PLACED)
+    assert said == f"Order o-1 was cancelled{end}"
+
+
+def test_every_kind_is_read_handled_and_has_its_words() -> None:
+    assert set(READ) == set(HANDLERS) == set(TEMPLATES) == {kind.value for kind in Kind}
+    assert set(BECAUSE) == {"customer", "out_of_stock", "payment_declined", "timeout"}
+    assert PUBLISHED == ()
+
+
+def test_what_a_publisher_adds_later_is_ignored() -> None:
+    later = PLACED | {"gift": True, "total": TOTAL | {"tax": 200}}
+
+    assert text("order.placed", later) == text("order.placed", PLACED)
 
 
 @pytest.mark.parametrize(
     ("kind", "data", "field"),
     [
-        (Kind.USER_CREATED, CREATED, "user_id"),
-        (Kind.USER_CREATED, CREATED, "name"),
-        (Kind.ORDER_PLACED, PLACED, "order_id"),
-        (Kind.ORDER_PLACED, PLACED, "customer_id"),
-        (Kind.ORDER_PLACED, PLACED, "total"),
-        (Kind.ORDER_CANCELLED, CANCELLED, "order_id"),
-        (Kind.ORDER_CANCELLED, CANCELLED, "customer_id"),
+        ("user.created", CREATED, "user_id"),
+        ("user.created", CREATED, "name"),
+        ("order.placed", PLACED, "order_id"),
+        ("order.placed", PLACED, "customer_id"),
+        ("order.placed", PLACED, "total"),
+        ("order.confirmed", CONFIRMED, "order_id"),
+        ("order.confirmed", CONFIRMED, "customer_id"),
+        ("order.confirmed", CONFIRMED, "total"),
+        ("order.cancelled", CANCELLED, "order_id"),
+        ("order.cancelled", CANCELLED, "customer_id"),
+        ("order.cancelled", CANCELLED, "cause"),
     ],
 )
-def test_an_event_without_what_its_entry_needs_is_not_understood(kind: Kind, data: dict[str, Any], field: str) -> None:
-    lacking = {name: value for name, value in data.items() if name != field}
+@pytest.mark.parametrize("wrong", [..., None, 5, ["x"], {"amount": "12", "currency": "EUR"}])
+def test_an_event_without_what_its_entry_needs_is_not_understood(
+    kind: str, data: dict[str, Any], field: str, wrong: Any
+) -> None:
+    changed = {name: value for name, value in (data | {field: wrong}).items() if value is not ...}
 
     with pytest.raises(ValidationError, match=field):
-        activity(EVENT, kind, NOON, lacking)
+        entry_of(event(kind, changed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "field"),
+    [
+        ("user.created", CREATED, "user_id"),
+        ("order.placed", PLACED, "order_id"),
+        ("order.placed", PLACED, "customer_id"),
+    ],
+)
+def test_an_id_that_is_too_long_for_a_key_is_not_understood_nor_quoted(
+    kind: str, data: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ValidationError, match=field) as error:
+        entry_of(event(kind, data | {field: "x" * 201}))
+    assert "xxx" not in str(error.value)
 
 
 def test_the_words_of_a_person_are_never_a_template() -> None:
-    entry = activity(EVENT, Kind.USER_CREATED, NOON, CREATED | {"name": "{person_id} %s ${x}"})
+    assert text("user.created", CREATED | {"name": "{person_id} %s ${x}"}) == "Welcome, {person_id} %s ${x}."
 
-    assert entry.text == "Welcome, {person_id} %s ${x}."
+
+@given(st.text(), st.text())
+def test_whatever_somebody_wrote_becomes_a_text_of_bounded_length(name: str, reason: str) -> None:
+    longest = LONGEST_WORDS + 100
+    assert len(text("user.created", CREATED | {"name": name * 1000})) < longest
+    assert len(text("order.cancelled", CANCELLED | {"reason": reason * 1000})) < longest
+
+
+def test_a_fact_is_the_same_under_whatever_id_it_comes_and_another_in_any_other_place() -> None:
+    once = event("user.created", CREATED)
+    others = [
+        event("user.created", CREATED, **place)
+        for place in ({"source": "others"}, {"aggregate_id": "2"}, {"sequence": 2}, {"source": "somebody1"})
+    ]
+
+    assert fact_id(once) == fact_id(event("user.created", CREATED, occurred_at="2026-01-03T00:00:00Z"))
+    assert len({fact_id(each) for each in (once, *others)}) == 5
+    assert fact_id(once) == UUID("76658cee-2cde-58fc-8c49-3222ac18a829")  # as it is in tables by now
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,23 @@ from typing import Any
 import pytest
 import schemathesis
 from chassis.app import create_app
-from chassis.database import Database
-from chassis.settings import Settings
+from chassis.table import Table
 from hypothesis import given
 from hypothesis import settings as effort
-from notifications.bootstrap import service
+from notifications.bootstrap import NotificationsSettings, service
 from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.tokens import Issuer
 
-from .people import Person, placed, signed_up
-from .test_log import record
+from .people import Person, placed, record, signed_up
 
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 
 
 @pytest.fixture(scope="module")
-def interface(settings: Settings) -> Iterator[Any]:
+def interface(settings: NotificationsSettings) -> Iterator[Any]:
     yield schemathesis.openapi.from_asgi("/openapi.json", create_app(replace(service(settings), workers=())))
     shutdown_lifespans()
 
@@ -54,10 +52,8 @@ def test_every_answer_is_one_that_the_document_describes(interface: Any, tokens:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_log_with_entries_is_what_the_document_describes(
-    ada: Person, database: Database, interface: Any
-) -> None:
-    await record(database, signed_up(ada), placed(ada, "o-1"))
+async def test_a_log_with_entries_is_what_the_document_describes(ada: Person, table: Table, interface: Any) -> None:
+    await record(table, signed_up(ada), placed(ada, "o-1"))
 
     answer = await ada.read(limit=1)
 

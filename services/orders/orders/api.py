@@ -8,22 +8,26 @@ from uuid import UUID
 
 from chassis.auth import Principal, caller
 from chassis.database import Database
+from chassis.messages import Event
 from chassis.models import RequestModel
 from chassis.money import Money
 from chassis.pages import DEFAULT_LIMIT, Cursor, CursorText, Limit, Page
 from chassis.problems import Problem, problem_responses
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from orders import handlers
-from orders.domain import MAX_LINES, Line, NotCancellable, Order, OrderRefused, Status
+from orders import handlers, queries
+from orders.domain.basket import Discount, Line, NewOrder, OrderRefused, PaymentMethod, PricedBy
+from orders.domain.order import MAX_REASON, Cancellation, Order, Status
+from orders.domain.saga import NotCancellable
+from orders.placing import KeyReused, StillInProgress, Till
 
 ERRORS: Mapping[type[Exception], tuple[int, str]] = {
     OrderRefused: (422, "Order refused"),
     NotCancellable: (409, "Order cannot be cancelled"),
     handlers.OrderNotFound: (404, "No such order"),
-    handlers.KeyReused: (422, "Idempotency-Key used before"),
     handlers.ChangedMeanwhile: (409, "Order changed meanwhile"),
+    KeyReused: (422, "Idempotency-Key used before"),
 }
 
 Reader = Annotated[Principal, caller("orders/read")]
@@ -42,32 +46,42 @@ _KEY_PARAMETER: dict[str, Any] = {
 }
 
 
-class NewOrder(RequestModel):
-    lines: list[Line] = Field(min_length=1, max_length=MAX_LINES)
-
-
-class Cancellation(RequestModel):
+class CancellationRequest(RequestModel):
     reason: str | None = Field(
         # No control characters: PostgreSQL cannot keep a NUL, and no reason needs the others.
         default=None,
         min_length=1,
-        max_length=500,
+        max_length=MAX_REASON,
         pattern=r"^[^\x00-\x1f\x7f]*$",
         examples=["ordered twice"],
     )
 
 
 class OrderDocument(BaseModel):
-    """An order as its customer sees it."""
-
-    model_config = ConfigDict(from_attributes=True)
+    """An order as its customer sees it. `total` is the sum of the lines less the discounts."""
 
     id: UUID
     status: Status
-    lines: list[Line]
+    lines: tuple[Line, ...]
+    discounts: tuple[Discount, ...]
     total: Money
+    priced_by: PricedBy = Field(description="`list`: at list prices, because the promotions could not be asked.")
+    payment_method: PaymentMethod
     placed_at: datetime
-    cancellation_reason: str | None
+    cancellation: Cancellation | None
+
+
+class HistoryItem(BaseModel):
+    """A step of an order. Not every version of an order has one."""
+
+    version: int
+    type: str = Field(examples=["order.reserved"])
+    occurred_at: datetime
+    data: dict[str, Any]
+
+
+class History(BaseModel):
+    items: list[HistoryItem]
 
 
 async def idempotency_key(request: Request) -> str:
@@ -79,14 +93,14 @@ async def idempotency_key(request: Request) -> str:
     return given[0]
 
 
-def router(database: Database) -> APIRouter:
+def router(database: Database, till: Till) -> APIRouter:
     routes = APIRouter(tags=["orders"])
-    _add_commands(routes, database)
+    _add_commands(routes, database, till)
     _add_queries(routes, database)
     return routes
 
 
-def _add_commands(routes: APIRouter, database: Database) -> None:
+def _add_commands(routes: APIRouter, database: Database, till: Till) -> None:
     headers = {
         "Location": {"description": "The order's path.", "schema": {"type": "string"}},
         "Idempotency-Replayed": {
@@ -107,13 +121,12 @@ def _add_commands(routes: APIRouter, database: Database) -> None:
     ) -> OrderDocument:
         """Places an order, once for each key: to repeat the request is safe and answers the same again.
 
-        A key is kept for 24 hours at least. The same key with another order is refused.
+        The prices are the catalogue's, less the promotions that apply. A key is kept for 24 hours at least. The same
+        key with another order is refused.
         """
         try:
-            order, replayed = await handlers.place(
-                database, customer_id=principal.subject, lines=tuple(wanted.lines), key=key
-            )
-        except handlers.StillInProgress as error:
+            order, replayed = await till.place(customer_id=principal.subject, wanted=wanted, key=key)
+        except StillInProgress as error:
             retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
             raise Problem(409, "Request in progress", str(error), headers=retry) from error
         response.headers["Location"] = f"/orders/{order.id}"
@@ -126,8 +139,11 @@ def _add_commands(routes: APIRouter, database: Database) -> None:
         summary="Cancel an order",
         responses=problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503),
     )
-    async def cancel(principal: Writer, order_id: OrderId, wanted: Cancellation | None = None) -> OrderDocument:
-        """Cancels an order that is still placed. To cancel it again changes nothing and answers the same."""
+    async def cancel(principal: Writer, order_id: OrderId, wanted: CancellationRequest | None = None) -> OrderDocument:
+        """Cancels an order that is not confirmed yet. To cancel it again changes nothing and answers the same.
+
+        What was paid comes back: until then the order is `cancelling`.
+        """
         order = await handlers.cancel(
             database,
             customer_id=principal.subject,
@@ -143,7 +159,7 @@ def _add_queries(routes: APIRouter, database: Database) -> None:
         principal: Reader, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None, status: Status | None = None
     ) -> Page[OrderDocument]:
         """Your own orders, newest first. Orders placed while you turn the pages do not move the later ones."""
-        found = await handlers.newest(
+        found = await queries.newest(
             database,
             customer_id=principal.subject,
             status=status,
@@ -171,13 +187,39 @@ def _add_queries(routes: APIRouter, database: Database) -> None:
         if_none_match: Annotated[str | None, Header(description="The `ETag` you have; 304 if still right.")] = None,
     ) -> OrderDocument | Response:
         """One of your own orders."""
-        order = await handlers.find(database, customer_id=principal.subject, order_id=order_id)
+        order = await queries.find(database, customer_id=principal.subject, order_id=order_id)
         etag = f'"{order.version}"'
         if etag in [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]:
             return Response(status_code=304, headers={"ETag": etag})
         response.headers["ETag"] = etag
         return _document(order)
 
+    @routes.get(
+        "/orders/{id}/history",
+        summary="Read what happened to an order",
+        responses=problem_responses(401, 403, 404, 422, 503),
+    )
+    async def history(principal: Reader, order_id: OrderId) -> History:
+        """What happened to one of your own orders, from the beginning."""
+        events = await queries.timeline(database, customer_id=principal.subject, order_id=order_id)
+        return History(items=[_step(event) for event in events])
+
 
 def _document(order: Order) -> OrderDocument:
-    return OrderDocument.model_validate(order)
+    basket = order.basket
+    return OrderDocument(
+        id=order.id,
+        status=order.status,
+        lines=basket.lines,
+        discounts=basket.discounts,
+        total=basket.total,
+        priced_by=basket.priced_by,
+        payment_method=order.payment_method,
+        placed_at=order.placed_at,
+        cancellation=order.cancellation,
+    )
+
+
+def _step(event: Event) -> HistoryItem:
+    data = {name: value for name, value in event.data.items() if name not in ("order_id", "customer_id")}
+    return HistoryItem(version=event.sequence, type=event.type, occurred_at=event.occurred_at, data=data)

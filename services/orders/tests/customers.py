@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import sqlalchemy as sa
 from chassis.database import Database
 
 
-def line(sku: str = "TEA", quantity: int = 1, amount: int = 250, currency: str = "EUR") -> dict[str, Any]:
-    return {"sku": sku, "quantity": quantity, "unit_price": {"amount": amount, "currency": currency}}
+def line(sku: str = "TEA", quantity: int = 1) -> dict[str, Any]:
+    return {"sku": sku, "quantity": quantity}
+
+
+def id_of(path: str) -> UUID:
+    return UUID(path.removeprefix("/orders/"))
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Customer:
     name: str
     http: httpx.AsyncClient
 
-    async def place(self, *lines: dict[str, Any], key: str | None = None) -> httpx.Response:
-        body = {"lines": lines or [line()]}
+    async def place(self, *lines: dict[str, Any], key: str | None = None, **more: Any) -> httpx.Response:
+        body = {"lines": lines or [line()]} | more
         return await self.http.post("/orders", json=body, headers={"Idempotency-Key": key or str(uuid4())})
 
     async def placed(self, *lines: dict[str, Any]) -> str:
@@ -32,6 +36,18 @@ class Customer:
 
     async def cancel(self, path: str, reason: str | None = None) -> httpx.Response:
         return await self.http.post(f"{path}/cancellation", json={"reason": reason})
+
+    async def status(self, path: str) -> str:
+        return str((await self.http.get(path)).json()["status"])
+
+    async def history(self, path: str) -> list[dict[str, Any]]:
+        answer = await self.http.get(f"{path}/history")
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["items"])
+
+    async def told(self, path: str) -> list[str]:
+        """The types of what happened to the order."""
+        return [item["type"] for item in await self.history(path)]
 
 
 async def waiting(observer: Database) -> int:

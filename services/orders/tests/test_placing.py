@@ -1,6 +1,7 @@
 """Placing an order, and what its Idempotency-Key promises."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,15 +9,26 @@ import pytest
 import sqlalchemy as sa
 from chassis import outbox
 from chassis.database import Database
-from orders import handlers
-from orders.bootstrap import OrdersSettings
-from orders.tables import idempotency_keys, orders
+from orders import placing
+from orders.domain.basket import NewOrder, OrderRefused, Quote
+from orders.prices import PricesUnavailable
+from orders.tables import events, idempotency_keys, orders, sagas
+from prometheus_client import REGISTRY
 from sqlalchemy import event as sqlalchemy_event
 from structlog.testing import capture_logs
 
-from tests.fixtures import Postgres, eventually
+from tests.fixtures import eventually
 
-from .customers import Customer, line, waiting
+from .customers import Customer, id_of, line, waiting
+from .others import Promotions, deliver, outgoing, product
+
+
+def euros(amount: int) -> dict[str, Any]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+def fallbacks(reason: str) -> float:
+    return REGISTRY.get_sample_value("prices_fallback_total", {"reason": reason}) or 0
 
 
 async def stored(database: Database, customer: Customer) -> list[UUID]:
@@ -26,7 +38,7 @@ async def stored(database: Database, customer: Customer) -> list[UUID]:
 
 
 async def test_a_placed_order_is_answered_whole_and_can_be_read_at_its_location(ada: Customer) -> None:
-    answer = await ada.place(line("TEA", quantity=2, amount=250), line("CUP", quantity=1, amount=900))
+    answer = await ada.place(line("TEA", quantity=2), line("CUP", quantity=1), payment_method="invoice")
 
     assert answer.status_code == 201
     order = answer.json()
@@ -34,9 +46,15 @@ async def test_a_placed_order_is_answered_whole_and_can_be_read_at_its_location(
     assert order.pop("placed_at").endswith("Z")
     assert order == {
         "status": "placed",
-        "lines": [line("TEA", quantity=2, amount=250), line("CUP", quantity=1, amount=900)],
-        "total": {"amount": 1400, "currency": "EUR"},
-        "cancellation_reason": None,
+        "lines": [
+            {"sku": "TEA", "name": "Green tea", "quantity": 2, "unit_price": euros(250)},
+            {"sku": "CUP", "name": "Cup", "quantity": 1, "unit_price": euros(900)},
+        ],
+        "discounts": [],
+        "total": euros(1400),
+        "priced_by": "promotions",
+        "payment_method": "invoice",
+        "cancellation": None,
     }
     assert "Idempotency-Replayed" not in answer.headers
     assert (await ada.http.get(answer.headers["Location"])).json() == answer.json()
@@ -61,8 +79,8 @@ async def test_the_same_request_again_answers_the_same_even_after_the_order_was_
 
 async def test_the_same_json_written_otherwise_is_the_same_request(ada: Customer) -> None:
     headers = {"Idempotency-Key": "once", "Content-Type": "application/json"}
-    one = '{"lines":[{"sku":"TEA","quantity":1,"unit_price":{"amount":250,"currency":"EUR"}}]}'
-    other = '{ "lines": [ {"unit_price": {"currency": "EUR", "amount": 250}, "sku": "TEA", "quantity": 1} ] }'
+    one = '{"lines":[{"sku":"TEA","quantity":1}]}'
+    other = '{ "payment_method": "card", "lines": [ {"quantity": 1, "sku": "TEA"} ], "coupons": [] }'
 
     first = await ada.http.post("/orders", content=one, headers=headers)
     again = await ada.http.post("/orders", content=other, headers=headers)
@@ -71,11 +89,14 @@ async def test_the_same_json_written_otherwise_is_the_same_request(ada: Customer
     assert again.content == first.content
 
 
-async def test_a_key_with_another_order_is_refused_and_the_first_order_stays(ada: Customer, database: Database) -> None:
+@pytest.mark.parametrize("other", [{"lines": [line(quantity=2)]}, {"payment_method": "invoice"}, {"coupons": ["TEN"]}])
+async def test_a_key_with_another_order_is_refused_and_the_first_order_stays(
+    ada: Customer, database: Database, other: dict[str, Any]
+) -> None:
     first = await ada.place(line(quantity=1), key="once")
-    other = await ada.place(line(quantity=2), key="once")
+    again = await ada.place(line(quantity=1), key="once", **other)
 
-    assert (other.status_code, other.json()["title"]) == (422, "Idempotency-Key used before")
+    assert (again.status_code, again.json()["title"]) == (422, "Idempotency-Key used before")
     assert await stored(database, ada) == [UUID(first.json()["id"])]
 
 
@@ -112,19 +133,12 @@ async def test_a_refused_order_does_not_use_up_its_key(ada: Customer) -> None:
     assert (refused.status_code, corrected.status_code) == (422, 201)
 
 
-async def test_a_request_whose_twin_does_not_end_is_told_to_come_back(
-    ada: Customer, settings: OrdersSettings, observer: Database, postgres: Postgres
-) -> None:
-    # In place of the ten seconds that a statement may take.
-    role = sa.make_url(settings.database_url).username
-    postgres.run(f"ALTER ROLE {role} SET lock_timeout = '100ms'")
-    try:
-        async with observer.transaction() as tx:
-            twin = {"customer_id": ada.name, "key": "once", "fingerprint": b"", "order_id": uuid4()}
-            await tx.execute(idempotency_keys.insert(), twin)
-            answer = await ada.place(key="once")
-    finally:
-        postgres.run(f"ALTER ROLE {role} RESET lock_timeout")
+@pytest.mark.parametrize("lock_seconds", [0.1])
+async def test_a_request_whose_twin_does_not_end_is_told_to_come_back(ada: Customer, observer: Database) -> None:
+    async with observer.transaction() as tx:
+        twin = {"customer_id": ada.name, "key": "once", "fingerprint": b"", "order_id": uuid4()}
+        await tx.execute(idempotency_keys.insert(), twin | {"created_at": datetime.now(UTC)})
+        answer = await ada.place(key="once")
 
     assert (answer.status_code, answer.json()["title"]) == (409, "Request in progress")
     assert answer.headers["Retry-After"] == "1"
@@ -144,28 +158,100 @@ async def test_without_its_event_there_is_no_order_and_the_key_is_free_again(
     assert "outbox" not in answer.text
     assert [entry["event"] for entry in logs] == ["request_failed", "request_handled"]
     assert await stored(database, ada) == []
+    async with database.connection() as connection:
+        of_ada = events.c.data["customer_id"].astext == ada.name
+        assert (await connection.execute(sa.select(events).where(of_ada))).all() == []
     assert (await ada.place(key="once")).status_code == 201
 
 
 async def test_the_event_lies_in_the_outbox_with_the_order(ada: Customer, database: Database) -> None:
-    order = (await ada.place(line("TEA", quantity=2, amount=250))).json()
+    order = (await ada.place(line("TEA", quantity=2), payment_method="invoice")).json()
 
-    async with database.connection() as connection:
-        rows = await connection.execute(
-            sa.select(outbox.table.c.event_type, sa.cast(outbox.table.c.body, sa.JSON)).where(
-                outbox.table.c.aggregate_id == order["id"]
-            )
-        )
-        [(event_type, event)] = rows.all()
-    assert event_type == "order.placed"
+    [event] = await outgoing(database, UUID(order["id"]))
     assert (event["type"], event["version"], event["source"]) == ("order.placed", 1, "orders")
     assert (event["aggregate_id"], event["sequence"]) == (order["id"], 1)
     assert event["data"] == {
         "order_id": order["id"],
         "customer_id": ada.name,
-        "lines": order["lines"],
-        "total": order["total"],
+        "lines": [{"sku": "TEA", "quantity": 2, "unit_price": euros(250)}],
+        "discounts": [],
+        "priced_by": "promotions",
+        "total": euros(500),
+        "payment_method": "invoice",
     }
+
+
+async def test_promotions_are_asked_with_the_coupons_and_their_discounts_are_the_orders(
+    ada: Customer, database: Database, promotions: Promotions
+) -> None:
+    promotions.answer = Quote(
+        list_total=(500, "EUR"), discounts=[("ten", "Ten percent", (50, "EUR"))], total=(450, "EUR")
+    )
+    order = (await ada.place(line("TEA", quantity=2), coupons=["TEN"])).json()
+
+    assert promotions.asked == [([("TEA", 2)], ["TEN"])]
+    discount = {"promotion": "ten", "label": "Ten percent", "amount": euros(50)}
+    assert (order["discounts"], order["total"], order["priced_by"]) == ([discount], euros(450), "promotions")
+    [event] = await outgoing(database, UUID(order["id"]))
+    assert (event["data"]["discounts"], event["data"]["total"]) == ([discount], euros(450))
+    assert (await ada.http.get(f"/orders/{order['id']}")).json() == order
+
+
+async def test_without_the_promotions_an_order_is_at_list_prices_and_says_so(
+    ada: Customer, promotions: Promotions
+) -> None:
+    before = fallbacks("unavailable")
+    promotions.answer = PricesUnavailable("no answer")
+    order = (await ada.place(line("TEA", quantity=2))).json()
+
+    assert (order["total"], order["priced_by"], order["discounts"]) == (euros(500), "list", [])
+    assert fallbacks("unavailable") == before + 1
+
+
+async def test_a_quote_that_does_not_add_up_is_not_believed_and_is_an_error_in_the_log(
+    ada: Customer, promotions: Promotions
+) -> None:
+    before = fallbacks("untrusted")
+    promotions.answer = Quote(list_total=(500, "EUR"), discounts=[], total=(5, "EUR"))
+    with capture_logs() as logs:
+        order = (await ada.place(line("TEA", quantity=2))).json()
+
+    assert (order["total"], order["priced_by"]) == (euros(500), "list")
+    assert [entry["log_level"] for entry in logs if entry["event"] == "quote_untrusted"] == ["error"]
+    assert fallbacks("untrusted") == before + 1
+
+
+async def test_a_key_answers_the_same_although_the_product_is_no_longer_sold(ada: Customer, database: Database) -> None:
+    await deliver(database, product("BREAD", "Bread"))
+    first = await ada.place(line("BREAD"), key="once")
+    await deliver(database, product("BREAD", "Bread", active=False, version=2))
+    unheard_of = placing.Till(database, Promotions())  # whose cache is empty
+
+    wanted = NewOrder.model_validate({"lines": [line("BREAD")]})
+    order, replayed = await unheard_of.place(customer_id=ada.name, wanted=wanted, key="once")
+    assert (str(order.id), replayed) == (first.json()["id"], True)
+    with pytest.raises(OrderRefused):
+        await unheard_of.place(customer_id=ada.name, wanted=wanted, key="twice")
+    more = NewOrder.model_validate({"lines": [line("BREAD", quantity=2)]})
+    with pytest.raises(placing.KeyReused):
+        await unheard_of.place(customer_id=ada.name, wanted=more, key="once")
+
+
+async def test_a_key_answers_the_same_although_the_price_has_changed(ada: Customer, promotions: Promotions) -> None:
+    first = await ada.place(key="once")
+    promotions.answer = Quote(list_total=(250, "EUR"), discounts=[("gift", "A gift", (250, "EUR"))], total=(0, "EUR"))
+
+    assert (await ada.place(key="once")).content == first.content
+
+
+async def test_a_new_order_has_a_timer(ada: Customer, database: Database) -> None:
+    order_id = id_of(await ada.placed())
+
+    async with database.connection() as connection:
+        found = (await connection.execute(sa.select(sagas).where(sagas.c.order_id == order_id))).one()
+        placed_at = await connection.scalar(sa.select(orders.c.placed_at).where(orders.c.id == order_id))
+    assert isinstance(placed_at, datetime)
+    assert (found.version, found.attempt, found.deadline) == (1, 1, placed_at + timedelta(minutes=5))
 
 
 async def test_an_order_costs_two_statements_in_one_transaction(ada: Customer) -> None:
@@ -185,22 +271,12 @@ async def test_an_order_costs_two_statements_in_one_transaction(ada: Customer) -
 
 
 async def test_a_key_is_forgotten_after_a_day_and_not_before(ada: Customer, database: Database) -> None:
-    await ada.place(key="yesterday")
-    await ada.place(key="today")
-    async with database.transaction() as tx:
-        await tx.execute(
-            idempotency_keys.update()
-            .where(idempotency_keys.c.customer_id == ada.name)
-            .values(
-                created_at=sa.func.now()
-                - sa.case(
-                    (idempotency_keys.c.key == "yesterday", sa.text("interval '24 hours 1 minute'")),
-                    else_=sa.text("interval '23 hours 59 minutes'"),
-                )
-            )
-        )
+    before = datetime.now(UTC)
+    await ada.place(key="once")
+    day = timedelta(hours=24)
 
-    await handlers.prune_keys(database)
+    await placing.prune_keys(database, before + day)
+    assert (await ada.place(key="once")).headers["Idempotency-Replayed"] == "true"
 
-    assert "Idempotency-Replayed" not in (await ada.place(key="yesterday")).headers
-    assert (await ada.place(key="today")).headers["Idempotency-Replayed"] == "true"
+    await placing.prune_keys(database, datetime.now(UTC) + day)
+    assert "Idempotency-Replayed" not in (await ada.place(key="once")).headers

@@ -2,7 +2,10 @@
 
 from uuid import UUID, uuid4
 
-from .customers import Customer, line
+from chassis.database import Database
+
+from .customers import Customer, id_of, line
+from .others import PAID, TO_CONFIRMED, say
 
 
 async def ids(customer: Customer, **query: str | int) -> tuple[list[str], str | None]:
@@ -66,6 +69,7 @@ async def test_somebody_elses_order_looks_like_none_at_all(ada: Customer, bob: C
     for answer, missing in [
         (await bob.http.get(path), await bob.http.get(none)),
         (await bob.cancel(path), await bob.cancel(none)),
+        (await bob.http.get(f"{path}/history"), await bob.http.get(f"{none}/history")),
     ]:
         assert (answer.status_code, missing.status_code) == (404, 404)
         assert answer.text.replace(path.removeprefix("/orders/"), "?") == missing.text.replace(
@@ -101,3 +105,39 @@ async def test_ids_grow_with_time_so_that_their_order_is_the_order_of_arrival(ad
     placed = await place(ada, 20)
 
     assert placed == sorted(placed, key=UUID, reverse=True)
+
+
+async def test_the_history_tells_how_an_order_came_to_be_what_it_is(ada: Customer, database: Database) -> None:
+    path = await ada.placed(line("TEA"))
+    order = (await ada.http.get(path)).json()
+    await say(database, id_of(path), *TO_CONFIRMED)
+
+    items = await ada.history(path)
+
+    assert [(item["version"], item["type"]) for item in items] == [
+        (1, "order.placed"),
+        (2, "order.reserved"),
+        (3, "order.paid"),
+        (4, "order.confirmed"),
+    ]
+    times = [item["occurred_at"] for item in items]
+    assert times == sorted(times)
+    assert times[0] == order["placed_at"]
+    assert items[0]["data"] == {
+        "lines": [{"sku": "TEA", "quantity": 1, "unit_price": PAID["amount"]}],
+        "discounts": [],
+        "priced_by": "promotions",
+        "total": order["total"],
+        "payment_method": "card",
+    }
+
+
+async def test_the_history_of_a_cancelled_order_says_why_and_ends_there(ada: Customer, database: Database) -> None:
+    path = await ada.placed()
+    await ada.cancel(path, "ordered twice")
+    await say(database, id_of(path), "stock.released")
+
+    placed, cancelled = await ada.history(path)
+
+    assert (placed["type"], cancelled["type"]) == ("order.placed", "order.cancelled")
+    assert cancelled["data"] == {"cause": "customer", "reason": "ordered twice"}

@@ -2,10 +2,11 @@
 
 import asyncio
 
+import pytest
 import sqlalchemy as sa
 from chassis.database import Database
 from orders.tables import idempotency_keys
-from orders.workers import KeyPruner
+from orders.workers import KeyPruner, SagaTimer
 from structlog.testing import capture_logs
 
 from tests.fixtures import eventually
@@ -31,21 +32,22 @@ async def test_the_pruner_forgets_old_keys_and_stops_when_it_is_told_to(ada: Cus
     await asyncio.wait_for(pruning, 5)
 
 
-async def test_the_pruner_outlives_a_database_that_is_down() -> None:
+@pytest.mark.parametrize("kind", [KeyPruner, SagaTimer])
+async def test_a_worker_outlives_a_database_that_is_down(kind: type[KeyPruner] | type[SagaTimer]) -> None:
     nowhere = Database("postgresql://orders@127.0.0.1:1/orders")
     await nowhere.open()
-    pruner = KeyPruner(nowhere)
+    worker = kind(nowhere)
     stopping = asyncio.Event()
 
     with capture_logs() as logs:
-        pruning = asyncio.create_task(pruner.run(stopping))
+        working = asyncio.create_task(worker.run(stopping))
 
         async def told() -> bool:
-            return [entry["event"] for entry in logs] == ["keys_not_pruned"]
+            return "round_failed" in [entry["event"] for entry in logs]
 
         await eventually(told)
-    assert not pruning.done()
-    assert pruner.healthy()
+    assert not working.done()
+    assert worker.healthy()
     stopping.set()
-    await asyncio.wait_for(pruning, 5)
+    await asyncio.wait_for(working, 5)
     await nowhere.close()

@@ -7,12 +7,11 @@ from users.domain import (
     Name,
     Profile,
     ProfileChanged,
-    UserCreated,
-    UserUpdated,
     create,
     normalised_email,
     rename,
 )
+from users.events import UserCreated, UserUpdated
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADA = Profile(id="sub-1", email="ada@example.com", name="Ada", version=1, created_at=NOW)

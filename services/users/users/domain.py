@@ -4,10 +4,12 @@ Each command returns the profile after it and the event that says what changed.
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from users.events import UserCreated, UserUpdated
 
 MAX_EMAIL_LENGTH = 128  # of a user name in Cognito, which is the address here
 MAX_NAME_LENGTH = 100
@@ -79,27 +81,6 @@ Name = Annotated[
     ),
     Field(examples=["Ada Lovelace"]),
 ]
-
-
-class UserCreated(BaseModel):
-    """Data of the event `user.created`."""
-
-    model_config = ConfigDict(frozen=True)
-    type: ClassVar[str] = "user.created"
-
-    user_id: str
-    email: str
-    name: str
-
-
-class UserUpdated(BaseModel):
-    """Data of the event `user.updated`."""
-
-    model_config = ConfigDict(frozen=True)
-    type: ClassVar[str] = "user.updated"
-
-    user_id: str
-    name: str
 
 
 class Profile(BaseModel):

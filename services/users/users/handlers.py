@@ -4,15 +4,14 @@ from datetime import UTC, datetime
 
 from chassis import outbox
 from chassis.database import Database
-from chassis.messages import Event
+from chassis.messages import EventData
 from pydantic import SecretStr
 from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from uuid_utils.compat import uuid7
 
 from users import domain
-from users.domain import EmailTaken, Profile, ProfileMissing, UserCreated, UserUpdated
+from users.domain import EmailTaken, Profile, ProfileMissing
 from users.identities import Identities
 from users.tables import profiles
 
@@ -62,14 +61,5 @@ async def rename(database: Database, user_id: str, name: str, expected_version: 
     return profile
 
 
-async def _publish(tx: AsyncConnection, profile: Profile, change: UserCreated | UserUpdated) -> None:
-    event = Event(
-        id=uuid7(),
-        type=change.type,
-        source="users",
-        aggregate_id=profile.id,
-        sequence=profile.version,
-        occurred_at=datetime.now(UTC),
-        data=change.model_dump(mode="json"),
-    )
-    await outbox.publish(tx, event)
+async def _publish(tx: AsyncConnection, profile: Profile, change: EventData) -> None:
+    await outbox.publish(tx, change.event(source="users", aggregate_id=profile.id, sequence=profile.version))

@@ -1,0 +1,83 @@
+"""The inbox of a service with a DynamoDB table: remembers which events were handled, as chassis.inbox does in SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from chassis.consumer import Handler
+from chassis.items import Item, Key
+from chassis.messages import Event
+from chassis.pacing import growing, jittered
+from chassis.queue import BATCH_ENTRIES
+from chassis.table import ConflictError, Table, TableTransaction
+
+RETENTION = timedelta(days=14)
+"""No copy of a message can arrive later: SQS keeps a message for 14 days at most."""
+ATTEMPTS = 6
+"""How often a batch is tried whose items others write at the same time: for about a second."""
+BACKOFF_SECONDS = 0.05
+BACKOFF_MOST_SECONDS = 1.0
+
+
+class TableInbox:
+    """A handler writes in the transaction that remembers its event. Implements chassis.consumer.Inbox.
+
+    When others write the same items at the same time, the handlers are called again, and find what those have left.
+    """
+
+    at_once = BATCH_ENTRIES
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def ping(self) -> None:
+        await self._table.ping()
+
+    async def prune(self) -> int:
+        """Nothing: DynamoDB deletes what has expired."""
+        return 0
+
+    async def handle(self, batch: Sequence[tuple[Event, Handler[TableTransaction]]]) -> list[bool]:
+        """As Inbox has it. Raises ConflictError when others did not let it through in ATTEMPTS."""
+        own = {_key(event) for event, _ in batch}
+        # A copy's handler might fail where the state has moved on, so the table is asked first. What comes in between
+        # is refused by the condition.
+        copies = set(await self._table.get_many(own))
+        attempt = 0
+        while True:
+            try:
+                return await self._handle(batch, copies)
+            except ConflictError as conflict:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise
+                copies |= conflict.refused & own
+            seconds = growing(attempt, first_seconds=BACKOFF_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
+            await asyncio.sleep(jittered(seconds))
+
+    async def _handle(
+        self, batch: Sequence[tuple[Event, Handler[TableTransaction]]], copies: Collection[Key]
+    ) -> list[bool]:
+        seen = set(copies)
+        handled = []
+        async with self._table.transaction() as tx:
+            for event, handler in batch:
+                key = _key(event)
+                new = key not in seen
+                if new:
+                    seen.add(key)
+                    tx.put(_item(key), if_absent=True)
+                    await handler(tx, event)
+                handled.append(new)
+        return handled
+
+
+def _key(event: Event) -> Key:
+    return Key(f"inbox#{event.id}", "inbox")
+
+
+def _item(key: Key) -> Item:
+    return {"pk": key.pk, "sk": key.sk, "expires_at": int(time.time() + RETENTION.total_seconds())}

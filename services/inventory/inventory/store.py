@@ -1,0 +1,126 @@
+"""Reservations and stock as rows, with their locks.
+
+Whoever needs several locks takes them in one order, so that two never wait for each other: a reservation before stock,
+and stock in the order of the SKUs.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from chassis.dialects import one_of
+from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inventory.domain import Move, Quantities, Reservation, State
+from inventory.tables import reservations, stock
+
+
+class Stock(NamedTuple):
+    """The pieces of one article: those in the house, and how many of them are set aside for orders."""
+
+    sku: str
+    on_hand: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
+
+
+_CHANGING = ("state", "version", "expires_at", "short")
+_SOME = one_of(stock.c.sku, bindparam("skus"))
+_STOCK = select(stock.c.sku, stock.c.on_hand, stock.c.reserved).where(_SOME).order_by(stock.c.sku)
+_LOCK_STOCK = _STOCK.with_for_update()
+_MOVE = (
+    update(stock)
+    .where(stock.c.sku == bindparam("of_sku"))
+    .values(
+        on_hand=stock.c.on_hand + bindparam("more_on_hand"),
+        reserved=stock.c.reserved + bindparam("more_reserved"),
+        version=stock.c.version + 1,
+    )
+)
+_LOCK_RESERVATIONS = (
+    select(reservations)
+    .where(one_of(reservations.c.order_id, bindparam("order_ids")))
+    .order_by(reservations.c.order_id)
+    .with_for_update()
+)
+_CHANGE = (
+    update(reservations)
+    .where(reservations.c.order_id == bindparam("of_order"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+async def read_stock(connection: AsyncConnection, skus: Collection[str]) -> list[Stock]:
+    """What is known of the SKUs, in their order."""
+    return [Stock(*row) for row in await connection.execute(_STOCK, {"skus": list(skus)})]
+
+
+async def lock_stock(tx: AsyncConnection, skus: Collection[str]) -> dict[str, Stock]:
+    """What is known of the SKUs, and nobody else changes it before the end of the transaction."""
+    if not skus:
+        return {}
+    return {row.sku: Stock(*row) for row in await tx.execute(_LOCK_STOCK, {"skus": list(skus)})}
+
+
+async def add_stock(tx: AsyncConnection, new: Stock) -> None:
+    """Raises sqlalchemy.exc.IntegrityError when somebody else has just done so."""
+    await tx.execute(insert(stock).values(sku=new.sku, on_hand=new.on_hand, reserved=new.reserved, version=1))
+
+
+async def set_on_hand(tx: AsyncConnection, after: Stock) -> None:
+    """Of locked stock."""
+    changed = {"on_hand": after.on_hand, "version": stock.c.version + 1}
+    await tx.execute(update(stock).where(stock.c.sku == after.sku).values(changed))
+
+
+async def move_stock(tx: AsyncConnection, move: Move, quantities: Quantities) -> None:
+    """Moves the pieces of locked stock."""
+    moved = [
+        {"of_sku": sku, "more_on_hand": move.on_hand * quantity, "more_reserved": move.reserved * quantity}
+        for sku, quantity in quantities.items()
+    ]
+    await tx.execute(_MOVE, moved)
+
+
+async def lock_reservations(tx: AsyncConnection, order_ids: Collection[UUID]) -> list[Reservation]:
+    """Those of the orders that there are, locked until the end of the transaction."""
+    rows = await tx.execute(_LOCK_RESERVATIONS, {"order_ids": list(order_ids)})
+    return [_reservation(row._mapping) for row in rows]
+
+
+async def lock_overdue(tx: AsyncConnection, now: datetime, at_most: int) -> Sequence[Reservation]:
+    """Reservations whose time was over at `now`, the oldest first, without those that somebody works on."""
+    wanted = (
+        select(reservations)
+        .where(reservations.c.state == State.RESERVED, reservations.c.expires_at <= now)
+        .order_by(reservations.c.expires_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    return [_reservation(row._mapping) for row in await tx.execute(wanted)]
+
+
+async def add(tx: AsyncConnection, new: Reservation) -> None:
+    """Raises sqlalchemy.exc.IntegrityError when somebody else has just done so."""
+    await tx.execute(insert(reservations), _row(new))
+
+
+async def replace(tx: AsyncConnection, changed: Collection[Reservation]) -> None:
+    """Stores what has become of locked reservations. Their lines stay what they are."""
+    rows = [
+        {"of_order": row["order_id"], **{f"new_{name}": row[name] for name in _CHANGING}} for row in map(_row, changed)
+    ]
+    await tx.execute(_CHANGE, rows)
+
+
+def _row(reservation: Reservation) -> dict[str, Any]:
+    return reservation.model_dump() | {"short": [each.model_dump() for each in reservation.short]}
+
+
+def _reservation(row: RowMapping) -> Reservation:
+    return Reservation.model_validate(dict(row))

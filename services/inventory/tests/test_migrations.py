@@ -1,0 +1,18 @@
+"""The migrations make the tables that the code uses."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from chassis.database import Database
+from inventory.tables import metadata
+
+
+async def test_the_migrated_database_is_what_the_tables_say(database: Database) -> None:
+    def differences(connection: sa.Connection) -> list[Any]:
+        context = MigrationContext.configure(connection)
+        return list(compare_metadata(context, metadata))
+
+    async with database.connection() as connection:
+        assert await connection.run_sync(differences) == []

@@ -1,6 +1,0 @@
-"""How Alembic reaches the tables; run by chassis.migrations."""
-
-from chassis.migrations import run_env
-from notifications.tables import metadata
-
-run_env(metadata)

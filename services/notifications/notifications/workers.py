@@ -1,0 +1,99 @@
+"""The dispatcher: sends what was written into the log."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from chassis.aws import AWS_ERRORS
+from chassis.pacing import Heartbeat, growing, jittered, pause
+from chassis.table import ConflictError, Table
+from prometheus_client import Counter
+
+from notifications import store
+from notifications.senders import Sender
+from notifications.store import Unsent
+
+AT_ONCE = 10
+POLL_SECONDS = 1.0
+SEND_SECONDS = 20
+AGAIN_SECONDS = 60
+"""After how long an attempt that did not succeed is repeated, doubled each time. Longer than SEND_SECONDS: while one
+process still sends, no other finds it due."""
+AGAIN_MOST_SECONDS = 900
+BACKOFF_MOST_SECONDS = 10.0
+STUCK_SECONDS = 120.0
+"""More than one round can take when each of its calls runs into its time-out."""
+
+log = structlog.get_logger(__name__)
+SENT = Counter("notifications_sent_total", "Attempts to send a notification, by their outcome.", ["outcome"])
+
+
+class Dispatcher:
+    """Hands each unsent entry to the sender: at least once, for as long as it is worth it (store.SENT_WITHIN).
+
+    Twice only when a process ends, or loses the table, between sending and noting that it has. Any number may run.
+    """
+
+    name = "dispatcher"
+
+    def __init__(self, table: Table, sender: Sender) -> None:
+        self._table = table
+        self._sender = sender
+        self._heartbeat = Heartbeat(STUCK_SECONDS)
+
+    def healthy(self) -> bool:
+        return self._heartbeat.alive()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        failures = 0
+        while not stopping.is_set():
+            self._heartbeat.beat()
+            try:
+                attempts = await self.round(datetime.now(UTC))
+            except (*AWS_ERRORS, ConflictError) as error:
+                failures += 1
+                log.warning("dispatching_failed", reason=type(error).__name__, failures=failures)
+                seconds = growing(failures, first_seconds=POLL_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
+                await pause(stopping, jittered(seconds))
+                continue
+            failures = 0
+            if attempts == 0:
+                await pause(stopping, POLL_SECONDS)
+
+    async def round(self, now: datetime) -> int:
+        """Tries to send up to AT_ONCE of what is due; how many attempts it made.
+
+        Raises one of AWS_ERRORS when the table does not answer, after the other attempts have come to their ends.
+        """
+        due = await store.due(self._table, now, AT_ONCE)
+        attempts = await asyncio.gather(*(self._attempt(each, now) for each in due), return_exceptions=True)
+        for attempt in attempts:
+            if isinstance(attempt, BaseException):
+                raise attempt
+        return attempts.count(True)
+
+    async def _attempt(self, unsent: Unsent, now: datetime) -> bool:
+        """False when another process has it."""
+        seconds = growing(unsent.attempts + 1, first_seconds=AGAIN_SECONDS, most_seconds=AGAIN_MOST_SECONDS)
+        try:
+            claimed = await store.postpone(self._table, unsent, now + timedelta(seconds=seconds))
+        except ConflictError:
+            return False
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._sender.send(unsent.entry)
+        except Exception as error:
+            # Any channel's error means the same here. Its text is not logged: it may name the receiver.
+            SENT.labels("failed").inc()
+            log.error(
+                "notification_not_sent",
+                notification_id=str(unsent.entry.id),
+                attempts=claimed.attempts,
+                reason=type(error).__name__,
+            )
+        else:
+            SENT.labels("sent").inc()
+            await store.forget(self._table, claimed)
+        return True

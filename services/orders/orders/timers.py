@@ -1,0 +1,87 @@
+"""The timers of the sagas: which are due, and what is done when nobody has answered."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis import outbox
+from chassis.database import Database
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orders import handlers, streams
+from orders.domain import saga
+from orders.domain.order import Order, OrderEvent
+from orders.events import published
+from orders.tables import sagas
+
+CLAIMED_AT_ONCE = 50
+LEASE = timedelta(seconds=30)
+"""After how long another may see to a saga whose timer was claimed by a process that has died since."""
+LONG_UNANSWERED = 8
+"""Attempts to compensate: some five minutes."""
+
+Claimed = Sequence[Row[UUID, int, int]]
+
+
+async def claim(database: Database, now: datetime) -> Claimed:
+    """(order_id, version, attempt) of some sagas whose time is up; nobody else gets them for the time of the lease.
+
+    The claim is committed before anything is done: the locks are held for one statement, so a timer and a message
+    cannot wait for each other, and a saga that fails is not in the way of the next ones.
+    """
+    due = (
+        select(sagas.c.order_id)
+        .where(sagas.c.deadline <= now)
+        .order_by(sagas.c.deadline)
+        .limit(CLAIMED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    leased = (
+        update(sagas)
+        .where(sagas.c.order_id.in_(due))
+        .values(deadline=now + LEASE)
+        .returning(sagas.c.order_id, sagas.c.version, sagas.c.attempt)
+    )
+    async with database.transaction() as tx:
+        return (await tx.execute(leased)).all()
+
+
+async def see_to(database: Database, order_id: UUID, version: int, attempt: int, now: datetime) -> None:
+    """Times the order out, or repeats what has not been answered; nothing when it has moved on from this version.
+
+    Raises OrderNotFound.
+    """
+
+    def decide(order: Order) -> OrderEvent | None:
+        return saga.time_out(order) if order.version == version else None
+
+    async with database.transaction() as tx:
+        order = await handlers.change(tx, order_id, decide, now)
+        if order is None:
+            raise handlers.OrderNotFound(order_id)
+        if order.version == version and await _ask_again(tx, order_id, version, attempt + 1, now):
+            await _repeat(tx, order)
+
+
+async def overdue(database: Database, now: datetime) -> int:
+    """How many sagas nobody has seen to although their time is up, or get no answer however often they ask."""
+    late = (sagas.c.deadline <= now) | (sagas.c.attempt >= LONG_UNANSWERED)
+    async with database.connection() as connection:
+        return int(await connection.scalar(select(func.count()).where(late)) or 0)
+
+
+async def _ask_again(tx: AsyncConnection, order_id: UUID, version: int, attempt: int, now: datetime) -> bool:
+    """Sets the timer for the next attempt. False when the order has moved on."""
+    timer = update(sagas).where(sagas.c.order_id == order_id, sagas.c.version == version)
+    values: dict[str, Any] = {"attempt": attempt, "deadline": now + saga.repeat_after(attempt)}
+    return (await tx.execute(timer.values(values))).rowcount == 1
+
+
+async def _repeat(tx: AsyncConnection, order: Order) -> None:
+    """Publishes the last event once more: the same under a new id."""
+    *_, last = await streams.history(tx, order.id)
+    event = published(order, last)
+    if event is not None:
+        await outbox.publish(tx, event)

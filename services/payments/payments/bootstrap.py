@@ -1,0 +1,67 @@
+"""Puts the service together from its settings. Nothing is connected yet."""
+
+import asyncio
+from typing import Literal
+
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.outbox import Relay
+from chassis.service import Service, Worker
+from chassis.settings import DatabaseUrl, HttpUrl, Settings
+from pydantic import Field
+
+from payments.fake_provider import BackOffice, FakeProvider
+from payments.provider import Provider
+from payments.subscriptions import HANDLERS
+from payments.teller import Teller
+from payments.workers import Cashier, WakingInbox
+
+FAKE_PROVIDER_CONNECTIONS = 3
+
+
+class PaymentsSettings(Settings):
+    """The environment of this service.
+
+    payment_provider: who moves the money; "fake" moves none.
+    fake_provider_latency_seconds: how long the fake one takes for an answer.
+    """
+
+    database_url: DatabaseUrl = Field(examples=["postgresql://payments@localhost/payments"])
+    topic_arn: str = Field(examples=["arn:aws:sns:us-east-1:000000000000:payments"])
+    queue_url: HttpUrl = Field(examples=["https://localhost/000000000000/payments"])
+    payment_provider: Literal["fake"] = "fake"
+    fake_provider_latency_seconds: float = Field(default=0.005, ge=0, le=60)
+
+
+def service(settings: PaymentsSettings) -> Service:
+    database = Database.from_settings(settings)
+    provider = _provider(settings)
+    due = asyncio.Event()
+    cashier = Cashier(database, Teller(provider), due)
+    consumer = Consumer(
+        WakingInbox(database, due), settings.queue_url, HANDLERS, visibility_seconds=settings.queue_visibility_seconds
+    )
+    workers: list[Worker] = [consumer, cashier, Relay(database, settings.topic_arn)]
+    if isinstance(provider, FakeProvider):
+        workers.append(BackOffice(provider, cashier.hear))
+    return Service(
+        settings=settings,
+        title="Payments",
+        summary="Captures what orders cost, and gives it back.",
+        routers=[],
+        database=database,
+        workers=workers,
+        clients=[provider],
+        migrations="payments.migrations",
+    )
+
+
+def _provider(settings: PaymentsSettings) -> Provider:
+    match settings.payment_provider:
+        case "fake":
+            # By connections of its own, as if its books were somewhere else.
+            own = {"service_name": "fake-provider", "database_pool_size": FAKE_PROVIDER_CONNECTIONS}
+            return FakeProvider(
+                Database.from_settings(settings.model_copy(update=own)),
+                latency_seconds=settings.fake_provider_latency_seconds,
+            )

@@ -1,0 +1,130 @@
+"""The use cases: what orders asks for, and what the provider says. Each is one transaction.
+
+Nothing here waits for the provider: a handler keeps what is to be done, and the Cashier does it.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from chassis import outbox
+from chassis.database import Database
+from chassis.messages import Event, EventData
+from chassis.money import Money
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from payments import domain, schedule, store, tracing
+from payments.domain import Answer, Cancelling, Charge, Contradiction, PatienceOver, Payment, Request, Reserved
+from payments.events import ORDER_CANCELLING, ORDER_RESERVED
+from payments.metrics import ERRORS, PAYMENTS
+from payments.provider import Notice
+from payments.store import Kept
+
+SOURCE = "payments"
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def order_reserved(tx: AsyncConnection, event: Event, now: datetime | None = None) -> None:
+    """The payment of the order is to be captured; or orders is told again what came of it."""
+    read = ORDER_RESERVED(event)
+    amount = Money(amount=read.total.amount, currency=read.total.currency)
+    charge = Charge(amount=amount, method=read.payment_method)
+    await _take(tx, Reserved(read.order_id, read.customer_id, charge), now or utc_now())
+
+
+async def order_cancelling(tx: AsyncConnection, event: Event, now: datetime | None = None) -> None:
+    """What was captured is to be given back, and nothing is to be captured any more."""
+    read = ORDER_CANCELLING(event)
+    await _take(tx, Cancelling(read.order_id, read.customer_id), now or utc_now())
+
+
+async def provider_calls_back(database: Database, notice: Notice, now: datetime | None = None) -> None:
+    """The entry for a provider's callbacks: any number of copies, however late, and of payments that nobody knows.
+
+    Whoever hands them in has made sure that they are the provider's: a webhook checks their signature.
+    """
+    await record(database, {notice.reference: notice.answer}, now=now or utc_now())
+
+
+async def record(
+    database: Database,
+    answers: Mapping[UUID, Answer | PatienceOver],
+    unanswered: Collection[Kept] = (),
+    *,
+    now: datetime,
+) -> None:
+    """Keeps what the provider said about payments and publishes it; asks again later where it said nothing.
+
+    A payment may have changed since the provider was asked. What it answered is true all the same; but when to ask
+    again is then for those to say who work on it now.
+    """
+    asked = {kept.payment.id: kept for kept in unanswered}
+    changed: list[tuple[Payment, str | None]] = []
+    postponed: dict[UUID, datetime] = {}
+    outcomes: list[EventData] = []
+    async with database.transaction() as tx:
+        for found in await store.lock(tx, {*answers, *asked}):
+            payment = found.payment
+            if payment.id in asked:
+                before = asked[payment.id]
+                if (payment.version, found.attempts) == (before.payment.version, before.attempts):
+                    postponed[payment.id] = schedule.retry_at(found, now)
+                continue
+            payment, news = _after_answer(payment, answers[payment.id], now)
+            if payment is not found.payment:
+                changed.append((payment, found.traceparent))
+            if news is not None:
+                outcomes.append(news)
+                with tracing.continued(found.traceparent):
+                    await _publish(tx, payment, news)
+        await store.change(tx, changed)
+        await store.postpone(tx, postponed)
+    _count(*outcomes)
+
+
+async def _take(tx: AsyncConnection, request: Request, now: datetime) -> None:
+    payment, news = domain.begin(request, payment_id=uuid7(), now=now)
+    traceparent = tracing.current()
+    is_new = await store.open_new(tx, payment, traceparent)
+    if not is_new:
+        before = await store.lock_of_order(tx, request.order_id)
+        payment, news = domain.after(before, request, now)
+        if payment is not before:
+            await store.change(tx, [(payment, traceparent)])
+            is_new = True
+    if news is not None:
+        await _publish(tx, payment, news)
+        if is_new:
+            _count(news)
+
+
+def _after_answer(payment: Payment, answer: Answer | PatienceOver, now: datetime) -> tuple[Payment, EventData | None]:
+    try:
+        return domain.after(payment, answer, now)
+    except Contradiction as error:
+        # What is known stays: no money moves on the word of a provider that contradicts itself.
+        ERRORS.labels("contradiction").inc()
+        log.error("provider_contradicts_itself", payment_id=str(payment.id), detail=str(error))
+        return payment, None
+
+
+async def _publish(tx: AsyncConnection, payment: Payment, news: EventData) -> None:
+    event = news.event(
+        source=SOURCE,
+        aggregate_id=str(payment.order_id),
+        sequence=payment.version,
+        occurred_at=payment.changed_at,
+    )
+    await outbox.publish(tx, event)
+
+
+def _count(*outcomes: EventData) -> None:
+    for outcome in outcomes:
+        PAYMENTS.labels(outcome.type.removeprefix("payment.")).inc()

@@ -1,0 +1,143 @@
+"""Commands: orders, and what became of them."""
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from shop import following, views
+from shop.desk import AsJson, Desk, Limit, Stack, at_the_desk
+from shop.documents import CONFIRMED, Order
+from shop.errors import Refused, ShopError, Unreachable
+from shop.outputs import LOCAL
+
+LAST = "last"
+
+OrderId = Annotated[
+    str, typer.Argument(help="The order's id, or `last` for your newest one.", metavar="ORDER", show_default=False)
+]
+
+
+def order(
+    lines: Annotated[
+        list[str],
+        typer.Argument(help="What you want, and how many of it.", metavar="SKU[=QUANTITY]", show_default=False),
+    ],
+    pay: Annotated[str, typer.Option("--pay", help="How you pay.", metavar="METHOD")] = "card",
+    coupon: Annotated[
+        list[str] | None, typer.Option("--coupon", help="A coupon; several when repeated.", metavar="CODE")
+    ] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow/--no-follow", help="Watch it until it ends. The default in a terminal.", show_default=False
+        ),
+    ] = None,
+    stack: Stack = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order.
+
+    When the connection breaks, give the same command again: it does not order twice.
+    """
+    wanted = {"lines": _lines(lines), "payment_method": pay, "coupons": coupon or []}
+    with at_the_desk(stack, as_json=as_json) as desk:
+        placed, before = _placed(desk, wanted)
+        if before:
+            desk.screen.note("This is the order of your last try: only its answer was lost.")
+        if desk.screen.live if follow is None else follow:
+            if not as_json:
+                desk.screen.show(placed, views.order(placed))
+            _follow(desk, placed.id)
+        else:
+            desk.screen.show(placed, views.order(placed))
+            desk.screen.note(f"See how it goes on: python -m shop follow {placed.id}")
+
+
+def orders(limit: Limit = 20, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
+    """List your orders, newest first."""
+    with at_the_desk(stack, as_json=as_json) as desk:
+        found = desk.api.orders(limit)
+        desk.screen.show(found, views.orders(found))
+
+
+def show_order(order_id: OrderId, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
+    """Show an order: what it costs, and everything that happened to it."""
+    with at_the_desk(stack, as_json=as_json) as desk:
+        number = _number(desk, order_id)
+        found, past = desk.api.order(number), desk.api.history(number)
+        both = found.model_dump(mode="json") | {"history": past.model_dump(mode="json")["items"]}
+        desk.screen.show(both, views.order(found), views.history(past))
+
+
+def follow(order_id: OrderId, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
+    """Watch an order until it ends: status 0 when it is confirmed, 1 when it is cancelled."""
+    with at_the_desk(stack, as_json=as_json) as desk:
+        _follow(desk, _number(desk, order_id))
+
+
+def cancel(
+    order_id: OrderId,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; the shop keeps it.", metavar="TEXT")] = None,
+    stack: Stack = LOCAL,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel an order that is not confirmed yet. What was paid comes back."""
+    with at_the_desk(stack, as_json=as_json) as desk:
+        cancelled = desk.api.cancel(_number(desk, order_id), reason)
+        desk.screen.say(cancelled, f"Order {cancelled.id} is {cancelled.status}.")
+
+
+def log(limit: Limit = 20, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
+    """Read what happened to you and your orders, newest first."""
+    with at_the_desk(stack, as_json=as_json) as desk:
+        entries = desk.api.activity(limit)
+        desk.screen.show(entries, views.activity(entries))
+
+
+def _placed(desk: Desk, wanted: Mapping[str, Any]) -> tuple[Order, bool]:
+    """Places the order with a key that the next command knows, too, unless this one gets a clear answer."""
+    key = desk.session.key_for(wanted)
+    try:
+        placed = desk.api.place(wanted, key)
+    except Unreachable as error:
+        raise Unreachable(f"{error}; the same command again does not order twice") from error
+    except Refused as refusal:
+        if refusal.clear:
+            desk.session.answered()
+        raise
+    desk.session.answered()
+    return placed
+
+
+def _follow(desk: Desk, order_id: str) -> None:
+    try:
+        end: Order = following.follow(desk.api, order_id, desk.screen)
+    except KeyboardInterrupt:
+        desk.screen.note(f"The order goes on without you: python -m shop follow {order_id}")
+        raise
+    if end.status != CONFIRMED:
+        sys.exit(1)
+
+
+def _number(desk: Desk, order_id: str) -> str:
+    if order_id != LAST:
+        return order_id
+    newest = desk.api.orders(limit=1)
+    if not newest:
+        raise ShopError("you have no orders yet: python -m shop browse")
+    return newest[0].id
+
+
+def _lines(words: list[str]) -> list[dict[str, str | int]]:
+    """The lines of an order: a product once, however often it is named."""
+    quantities: dict[str, int] = {}
+    for word in words:
+        parts = re.fullmatch(r"([A-Za-z0-9-]+)(?:=([0-9]{1,9}))?", word)
+        if parts is None or parts[2] == "0":
+            raise typer.BadParameter(f"{word!r} is not SKU or SKU=QUANTITY, as in TEA-GREEN-100=2")
+        sku = parts[1].upper()
+        quantities[sku] = quantities.get(sku, 0) + int(parts[2] or 1)
+    return [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]

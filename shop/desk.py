@@ -1,0 +1,49 @@
+"""What every command has at hand: the shop, the person, the screen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from shop import outputs
+from shop.api import Api
+from shop.connection import Connection
+from shop.errors import Unreachable
+from shop.outputs import LOCAL, Outputs
+from shop.screen import Screen
+from shop.session import Session
+
+Stack = Annotated[
+    str,
+    typer.Option("--stack", help="The environment. Or name a file with its outputs in SHOP_OUTPUTS.", metavar="NAME"),
+]
+"""Use as `stack: Stack = LOCAL`."""
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+"""Use as `as_json: AsJson = False`."""
+Limit = Annotated[int, typer.Option("--limit", help="The most to show.", min=1, max=1000)]
+"""Use as `limit: Limit = 20`."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    outputs: Outputs
+    session: Session
+    screen: Screen
+    api: Api
+
+
+@contextmanager
+def at_the_desk(stack: str = LOCAL, *, as_json: bool = False) -> Iterator[Desk]:
+    """Raises what `outputs.find` does, and Unreachable with what would help."""
+    found = outputs.find(stack)
+    session, screen = Session(found), Screen(as_json=as_json)
+    connection = Connection(found.url, session, note=screen.note)
+    try:
+        yield Desk(found, session, screen, Api(connection))
+    except Unreachable as error:
+        outputs.forget(stack)
+        raise Unreachable(f"{error}; is it up? {outputs.how_to_start(stack)}") from error
+    finally:
+        connection.close()

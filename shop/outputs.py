@@ -1,0 +1,126 @@
+"""Where the shop is: the outputs of its stack, from a file, a short-lived cache, or Pulumi."""
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.local.files import write_private
+from shop.errors import NotUp, ShopError
+from tools.environment import HOME, ROOT, environment, programs
+
+LOCAL = "local"
+CACHE_SECONDS = 60
+PULUMI_SECONDS = 60
+OUTPUTS_VARIABLE = "SHOP_OUTPUTS"
+HOME_VARIABLE = "SHOP_HOME"
+
+
+class Outputs(BaseModel):
+    """What `pulumi stack output --json` says of an environment, as far as its people need it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    issuer: str
+    client_id: str
+    scopes: list[str]
+    callback_url: str
+    authorize_url: str
+    token_url: str
+    user_pool_id: str | None = None
+    aws_endpoint: str | None = None
+    """Of the emulator; None on AWS."""
+
+
+def home() -> Path:
+    """Where this checkout keeps what is its own: `.shop`, or what SHOP_HOME names."""
+    return Path(os.environ.get(HOME_VARIABLE) or HOME)
+
+
+def find(stack: str) -> Outputs:
+    """The outputs of the stack, or those in the file that SHOP_OUTPUTS names.
+
+    Raises:
+        NotUp: when there is no such shop.
+        ShopError: when the file cannot be read.
+    """
+    if named := os.environ.get(OUTPUTS_VARIABLE):
+        return _from_file(Path(named))
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", stack):
+        raise ShopError(f"{stack!r} is not the name of a stack")
+    cache = _cache(stack)
+    try:
+        if 0 <= time.time() - cache.stat().st_mtime < CACHE_SECONDS:
+            return Outputs.model_validate_json(cache.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        pass
+    outputs = _valid(_asked(stack), stack)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    write_private(cache, outputs.model_dump_json())
+    return outputs
+
+
+def forget(stack: str) -> None:
+    """Has the next command ask Pulumi: what was known may be wrong."""
+    _cache(stack).unlink(missing_ok=True)
+
+
+def how_to_start(stack: str) -> str:
+    return "make up" if stack == LOCAL else f"make up STACK={stack}"
+
+
+def _cache(stack: str) -> Path:
+    return home() / f"outputs-{stack}.json"
+
+
+def _from_file(path: Path) -> Outputs:
+    try:
+        return Outputs.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ShopError(f"{OUTPUTS_VARIABLE} names {path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise ShopError(f"{OUTPUTS_VARIABLE} names {path}, which has no outputs of a shop: {_first(error)}") from None
+
+
+def _asked(stack: str) -> Mapping[str, Any]:
+    """Asks Pulumi. Empty when the stack is not there, or has never been up."""
+    if stack == LOCAL and not (HOME / "state/.pulumi").exists():
+        return {}
+    try:
+        given = environment() if stack == LOCAL else programs()
+        shown = subprocess.run(
+            ["pulumi", "--non-interactive", "stack", "output", "--json", "--stack", stack],
+            cwd=ROOT,
+            env=os.environ | given,
+            capture_output=True,
+            text=True,
+            timeout=PULUMI_SECONDS,
+        )
+    except subprocess.CalledProcessError:
+        raise ShopError("the Pulumi CLI cannot be installed: make setup says why") from None
+    except subprocess.TimeoutExpired:
+        raise ShopError(f"`pulumi stack output -s {stack}` did not answer within {PULUMI_SECONDS} s") from None
+    if shown.returncode != 0 and stack != LOCAL:
+        raise NotUp(f"`pulumi stack output -s {stack}` failed: {' '.join(shown.stderr.split())}")
+    return dict(json.loads(shown.stdout)) if shown.returncode == 0 else {}
+
+
+def _valid(outputs: Mapping[str, Any], stack: str) -> Outputs:
+    if "url" not in outputs:
+        raise NotUp(f"the shop is not up: {how_to_start(stack)}")
+    try:
+        return Outputs.model_validate(outputs)
+    except ValidationError as error:
+        raise NotUp(f"the stack {stack} is of another version ({_first(error)}): {how_to_start(stack)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc'])) or 'the document'}: {found['msg']}"

@@ -1,0 +1,74 @@
+"""Customers who order, cancel and repeat themselves, whatever happens to the shop meanwhile."""
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.e2e.shop import Person
+from tests.fixtures import wait_for
+
+CLEAR_SECONDS = 120
+"""How long a customer goes on asking for a clear answer."""
+UNCLEAR = frozenset({502, 503, 504})
+METHODS = {"card": 12, "card-slow": 3, "card-flaky": 3, "card-declined": 2, "card-timeout": 1}
+"""How a customer pays, and how often."""
+CANCELLING, REPEATING = 0.2, 0.2
+"""How often a customer changes their mind, or sends the same again."""
+
+
+@dataclass
+class Customer:
+    """One person with their habits; `accepted` are the ids of their orders by key."""
+
+    person: Person
+    skus: Sequence[str]
+    chance: random.Random
+    accepted: dict[str, str] = field(default_factory=dict)
+
+    def shop_until(self, end: float) -> None:
+        """Orders until the end, by time.monotonic()."""
+        while time.monotonic() < end:
+            key, body = secrets.token_hex(8), self._basket()
+            self.accepted[key] = self._place(key, body)
+            if self.chance.random() < REPEATING:
+                assert self._place(key, body) == self.accepted[key]
+            if self.chance.random() < CANCELLING:
+                self._cancel(self.accepted[key])
+
+    def _basket(self) -> dict[str, object]:
+        chosen = self.chance.sample(self.skus, self.chance.randint(1, 2))
+        (method,) = self.chance.choices(list(METHODS), list(METHODS.values()))
+        lines = [{"sku": sku, "quantity": self.chance.randint(1, 3)} for sku in chosen]
+        return {"lines": lines, "payment_method": method}
+
+    def _place(self, key: str, body: dict[str, object]) -> str:
+        # 409: the same request is still being answered.
+        answer = persistently(lambda: self.person.place_order(key, json=body), UNCLEAR | {409})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def _cancel(self, order_id: str) -> None:
+        path = f"/orders/{order_id}/cancellation"
+        answer = persistently(lambda: self.person.request("POST", path, json={"reason": "second thoughts"}), UNCLEAR)
+        assert answer.status_code in (200, 409), answer.text  # 409: it was confirmed first
+
+
+def persistently(send: Callable[[], httpx.Response], unclear: frozenset[int]) -> httpx.Response:
+    """The first clear answer: as a careful client asks, again and again with the same request."""
+    clear: list[httpx.Response] = []
+
+    def try_once() -> bool:
+        try:
+            answer = send()
+        except httpx.TransportError:
+            return False
+        if answer.status_code not in unclear:
+            clear.append(answer)
+        return bool(clear)
+
+    wait_for(try_once, CLEAR_SECONDS, "a clear answer")
+    return clear[0]

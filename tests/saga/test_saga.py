@@ -1,0 +1,183 @@
+"""An order ends well whatever happens: no order stuck, none doubled, stock and money conserved."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from inventory import tables as inventory_tables
+from orders import tables as orders_tables
+from payments import tables as payments_tables
+
+from tests.fixtures import Postgres
+from tests.saga.world import METHODS, STOCK, Homes, World, homes
+
+STATEMENT = st.none() | st.integers(0, 12)
+"""Where a process dies: before which of its statements, or not at all."""
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: Postgres) -> Iterator[Homes]:
+    with homes(postgres) as made:
+        yield made
+
+
+async def assert_all_is_well(world: World) -> None:
+    orders = {row["id"]: row for row in await world.rows("orders", orders_tables.orders)}
+    assert set(world.placed.values()) <= set(orders)
+    keys = await world.rows("orders", orders_tables.idempotency_keys)
+    assert len(keys) == len(orders), "one order for each key"
+
+    unfinished = [
+        (row["id"], row["status"])
+        for row in orders.values()
+        if row["status"] != "confirmed" and not (row["status"] == "cancelled" and row["settled"])
+    ]
+    assert unfinished == []
+
+    sold: Counter[str] = Counter()
+    for row in orders.values():
+        if row["status"] == "confirmed":
+            sold.update({line["sku"]: line["quantity"] for line in row["lines"]})
+    for row in await world.rows("inventory", inventory_tables.stock):
+        assert (row["on_hand"], row["reserved"]) == (STOCK[row["sku"]] - sold[row["sku"]], 0), row
+
+    books = {row["reference"]: row for row in await world.rows("payments", payments_tables.provider_payments)}
+    for payment in await world.rows("payments", payments_tables.payments):
+        taken = books.get(payment["id"], {"captured": 0, "refunded": 0})
+        order = orders[payment["order_id"]]
+        due = order["total_amount"] if order["status"] == "confirmed" else 0
+        assert taken["captured"] - taken["refunded"] == due, (order, payment, taken)
+    paid_for = {row["order_id"] for row in await world.rows("payments", payments_tables.payments)}
+    assert {id_ for id_, row in orders.items() if row["status"] == "confirmed"} <= paid_for
+
+
+class Saga(RuleBasedStateMachine):
+    """Random interleavings of everything that can happen."""
+
+    homes: Homes
+
+    @initialize(seed=st.integers(0, 10_000))
+    def begin(self, seed: int) -> None:
+        self.stack = ExitStack()
+        self.world, self.runner = self.stack.enter_context(self.homes.world(seed))
+
+    @rule(
+        key=st.sampled_from(["a", "b", "c", "d"]),
+        method=st.sampled_from(METHODS),
+        lines=st.dictionaries(st.sampled_from(sorted(STOCK)), st.integers(1, 3), min_size=1),
+        dies_before=STATEMENT,
+    )
+    def place(self, key: str, method: str, lines: dict[str, int], dies_before: int | None) -> None:
+        self.wanted = getattr(self, "wanted", {})
+        # A key stands for one order: whoever repeats it wants the same.
+        lines, method = self.wanted.setdefault(key, (lines, method))
+        self.runner.run(self.world.place(key, lines, method, dies_before))
+
+    @precondition(lambda self: self.world.placed)
+    @rule(chosen=st.data(), dies_before=STATEMENT)
+    def cancel(self, chosen: st.DataObject, dies_before: int | None) -> None:
+        order_id = chosen.draw(st.sampled_from(sorted(self.world.placed.values())))
+        self.runner.run(self.world.cancel(order_id, dies_before))
+
+    @rule(service=st.sampled_from(["orders", "inventory", "payments"]), dies=st.booleans())
+    def publish(self, service: str, dies: bool) -> None:
+        self.runner.run(self.world.publish(service, dies))
+
+    @precondition(lambda self: self.world.underway)
+    @rule(chosen=st.data(), dies_before=STATEMENT, forgets=st.booleans(), together=st.integers(1, 3))
+    def deliver(self, chosen: st.DataObject, dies_before: int | None, forgets: bool, together: int) -> None:
+        first = chosen.draw(st.sampled_from(self.world.underway))
+        same = [each for each in self.world.underway if each.to == first.to and each is not first]
+        self.runner.run(self.world.deliver([first, *same[: together - 1]], dies_before, forgets))
+
+    @precondition(lambda self: self.world.underway)
+    @rule(chosen=st.data())
+    def lose(self, chosen: st.DataObject) -> None:
+        self.world.lose(chosen.draw(st.sampled_from(self.world.underway)))
+
+    @rule(dies_before=STATEMENT)
+    def work(self, dies_before: int | None) -> None:
+        self.runner.run(self.world.work(dies_before))
+
+    @rule(seconds=st.sampled_from([1, 10, 61, 301, 1000]))
+    def pass_time(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "stack"):
+            return
+        with self.stack:
+            self.runner.run(self.world.come_to_rest())
+            self.runner.run(assert_all_is_well(self.world))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_no_order_is_stuck_or_doubled_and_stock_and_money_are_conserved_whatever_happens(databases: Homes) -> None:
+    effort = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(type("Any", (Saga,), {"homes": databases}), settings=effort)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_undisturbed_an_order_ends_as_its_way_to_pay_says(databases: Homes, method: str) -> None:
+    with databases.world(seed=1) as (world, runner):
+        runner.run(world.place("a", {"TEA": 2}, method, None))
+        runner.run(world.come_to_rest())
+        runner.run(assert_all_is_well(world))
+        [order] = runner.run(world.rows("orders", orders_tables.orders))
+
+    expected: dict[str, Any] = {
+        "card": ("confirmed", None),
+        "card-declined": ("cancelled", "payment_declined"),
+        "card-flaky": ("confirmed", None),
+        "card-insufficient-funds": ("cancelled", "payment_declined"),
+        "card-slow": ("confirmed", None),
+        "card-timeout": ("cancelled", "payment_declined"),
+    }
+    assert (order["status"], order["cancellation_cause"]) == expected[method]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["card", "card-declined", "card-flaky"])
+def test_a_death_before_any_statement_of_any_handler_or_worker_changes_nothing_in_the_end(
+    databases: Homes, method: str
+) -> None:
+    """Each in turn, on the way of one order from its request to its end."""
+    deaths, statement = -1, 0
+    while deaths != 0:
+        with databases.world(seed=statement) as (world, runner):
+            runner.run(world.place("a", {"TEA": 1}, method, statement))
+            runner.run(world.place("a", {"TEA": 1}, method, None))
+            deaths = world.deaths
+            for _ in range(12):
+                for service in ("orders", "inventory", "payments"):
+                    runner.run(world.publish(service, dies=statement % 3 == 0))
+                for message in list(world.underway):
+                    runner.run(world.deliver([message], statement, forgets=False))
+                runner.run(world.work(statement))
+            deaths = max(deaths, world.deaths)
+            runner.run(world.come_to_rest())
+            runner.run(assert_all_is_well(world))
+            [order] = runner.run(world.rows("orders", orders_tables.orders))
+            assert order["status"] == ("cancelled" if method == "card-declined" else "confirmed")
+        statement += 1
+    assert statement > 8
+
+
+def test_when_every_message_is_lost_orders_are_cancelled_in_time_and_nothing_is_kept(databases: Homes) -> None:
+    with databases.world(seed=1) as (world, runner):
+        runner.run(world.place("a", {"TEA": 2}, "card", None))
+        runner.run(world.publish("orders"))
+        for message in list(world.underway):
+            world.lose(message)
+        runner.run(world.come_to_rest())
+        runner.run(assert_all_is_well(world))
+        [order] = runner.run(world.rows("orders", orders_tables.orders))
+
+    assert (order["status"], order["cancellation_cause"]) == ("cancelled", "timeout")
+    assert world.lost == 1
