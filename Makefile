@@ -107,4 +107,4 @@ critical-path: .venv/.synced ## how long an environment takes at least, and why:
 	@$(PYTHON) -m tools.critical_path $(STACK)
 
 bench: setup ## measures the running system, and the AWS program on mocks; prints tables, saves bench.json
-	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench && $(PYTHON) -m tools.bench_program
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.bench && $(PYTHON) -m tools.bench_messages && $(PYTHON) -m tools.bench_program
