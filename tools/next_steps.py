@@ -6,11 +6,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from shop.outputs import forget
+
 ORDER = {"lines": [{"sku": "TEA-GREEN-100", "quantity": 2}]}
 EMAIL, PASSWORD = "bob@example.com", "a-long-enough-password"
 
 
 def main(stack: str = "local") -> None:
+    forget(stack)  # another service has brought scopes that a token may have
     printed = subprocess.run(["pulumi", "stack", "output", "--json", "-s", stack], check=True, capture_output=True)
     print(steps(stack, json.loads(printed.stdout)))
 
