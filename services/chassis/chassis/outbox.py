@@ -20,7 +20,7 @@ from chassis.aws import AWS_ERRORS
 from chassis.database import DATABASE_ERRORS, Database, insert_before_commit, signal_after_commit
 from chassis.dialects import UtcDateTime
 from chassis.messages import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Event
-from chassis.pacing import Heartbeat, growing, jittered, pause
+from chassis.pacing import Heartbeat, first_of, growing, jittered, pause
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
@@ -198,12 +198,7 @@ class Relay:
 
     async def _wait(self, stopping: asyncio.Event) -> None:
         """Until this process commits an event, or it is time to look for those of others."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (stopping, self._database.signalled)]
-        try:
-            await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(stopping, self._database.signalled, seconds=POLL_SECONDS)
 
     async def _measure(self) -> None:
         if time.monotonic() - self._measured < MEASURE_SECONDS:

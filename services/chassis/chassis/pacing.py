@@ -16,6 +16,16 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
         pass
 
 
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Returns when one of them is set, or after so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
 def growing(failures: int, *, first_seconds: float, most_seconds: float) -> float:
     """The delay after so many failures in a row (1, 2, ...): doubled each time, up to a limit."""
     return float(min(most_seconds, first_seconds * 2 ** min(failures - 1, 30)))

@@ -10,7 +10,7 @@ from chassis.consumer import Handler
 from chassis.database import DATABASE_ERRORS, Database
 from chassis.inbox import SqlInbox
 from chassis.messages import Event
-from chassis.pacing import Heartbeat
+from chassis.pacing import Heartbeat, first_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payments import handlers, schedule, store
@@ -62,7 +62,7 @@ class Cashier:
                 else:
                     if claimed:
                         at_work.create_task(self._work(claimed, utc_now))
-                await self._wait(stopping)
+                await first_of(stopping, self._due, seconds=POLL_SECONDS)
 
     async def hear(self, notice: Notice, now: datetime | None = None) -> None:
         """The entry for what the provider calls back with."""
@@ -111,14 +111,6 @@ class Cashier:
         except Exception:
             # Their leases run out, and the provider will say the same again.
             log.exception("outcomes_not_recorded", payments=len(asked))
-
-    async def _wait(self, stopping: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(event.wait()) for event in (stopping, self._due)]
-        try:
-            await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
 
 class WakingInbox(SqlInbox):
