@@ -1,5 +1,8 @@
 """What all tests share, and which of them are not among the quick ones."""
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 import structlog
 
@@ -43,3 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def plain_logs() -> None:
     """Without rich's tracebacks, which take seconds each."""
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+
+
+@pytest.fixture(autouse=True)
+def full_tracebacks() -> Iterator[None]:
+    """A provider that refuses shortens the tracebacks of its process (infra/local/provider.py): not this one's."""
+    yield
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
