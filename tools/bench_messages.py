@@ -71,14 +71,19 @@ class Bench:
     topic: str
     queue: str
     begun: float = 0
+    ended: float | None = None
     messages: int = 0
 
     def start(self, messages: int) -> None:
         """The clock starts (again), with so many messages to come."""
-        self.begun, self.messages = time.perf_counter(), messages
+        self.begun, self.ended, self.messages = time.perf_counter(), None, messages
+
+    def stop(self) -> None:
+        """The clock stops: what follows is the end of a worker, who waits for a last poll, and no message."""
+        self.ended = time.perf_counter()
 
     def rate(self) -> float:
-        return self.messages / (time.perf_counter() - self.begun)
+        return self.messages / ((self.ended or time.perf_counter()) - self.begun)
 
     async def until(self, table: sa.Table, least: int, most: int) -> int:
         """Waits until the table has from `least` to `most` rows; how many it has."""
@@ -210,6 +215,7 @@ async def relay(bench: Bench) -> None:
     async with running(Relay(bench.database, bench.topic)):
         bench.start(await bench.until(outbox.table, 0, MESSAGES - 1))  # its client is made by then
         await bench.until(outbox.table, 0, 0)
+        bench.stop()
 
 
 async def relay_without_topic(bench: Bench) -> None:
@@ -233,6 +239,7 @@ async def consume(bench: Bench) -> None:
         bench.start(MESSAGES)
         await seen.last.wait()
         await bench.until(inbox.table, MESSAGES, MESSAGES)
+        bench.stop()
 
 
 async def through(bench: Bench) -> None:
@@ -240,6 +247,7 @@ async def through(bench: Bench) -> None:
         await store(bench)
         await seen.last.wait()
         await bench.until(inbox.table, MESSAGES, MESSAGES)
+        bench.stop()
 
 
 def consumer(bench: Bench, seen: "Seen") -> Consumer[AsyncConnection]:

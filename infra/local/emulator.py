@@ -5,16 +5,24 @@ ends in order; this program also saves it each second, so that `kill -9` loses a
 """
 
 import asyncio
+import logging
 import os
 import signal
-import threading
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from infra.local import mended
+from infra.local.snapshots import Snapshots
 
 if TYPE_CHECKING:
-    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SNAPSHOT_SECONDS = 1.0
+FINISH_SECONDS = 3
+"""What requests get to end when the emulator does; who waits for messages is then sent away."""
 ACCOUNT = "000000000000"
 
 
@@ -34,90 +42,98 @@ def environment(port: int, state: Path) -> dict[str, str]:
     }
 
 
-class Snapshots:
-    """Writes the state of each emulated service when it has changed since the last time."""
+class _Listener:
+    """Hands the body of a request through, then listens whether its client goes, which cancels the task `answering`."""
 
-    def __init__(self) -> None:
-        self._saved: dict[str, str] = {}
+    def __init__(self, receive: "Receive", answering: "asyncio.Task[object] | None") -> None:
+        self._receive = receive
+        self._answering = answering
+        self._listening: asyncio.Task[None] | None = None
+        self.client_is_gone = False
 
-    def save(self) -> None:
-        from ministack import app
-        from ministack.core import persistence
+    async def receive(self) -> "Message":
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body") and self._listening is None:
+            self._listening = asyncio.ensure_future(self._listen())
+        return message
 
-        for name, get_state in app._build_persistence_save_dict().items():
-            try:
-                state: dict[str, Any] | None = get_state()
-            except RuntimeError:  # a request changed it meanwhile: the next round saves it
-                continue
-            seen = repr(state)
-            if state is not None and self._saved.get(name) != seen:
-                persistence.save_state(name, state)
-                self._saved[name] = seen
+    def stop(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.client_is_gone = True
+        if self._answering is not None:
+            self._answering.cancel()
 
 
-def hanging_up(app: "ASGIFramework") -> "ASGIFramework":
+def hanging_up(app: "ASGIApp") -> "ASGIApp":
     """Gives up a request when its client is gone. SQS does; MiniStack would go on and hide messages from the living."""
 
-    async def application(scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
+    async def application(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        messages: asyncio.Queue[ASGIReceiveEvent] = asyncio.Queue()
-        answer = asyncio.ensure_future(app(scope, messages.get, send))
-
-        async def listen() -> None:
-            while (message := await receive())["type"] != "http.disconnect":
-                messages.put_nowait(message)
-            answer.cancel()
-
-        listening = asyncio.ensure_future(listen())
-        await asyncio.wait([answer])
-        listening.cancel()
-        if not answer.cancelled():
-            answer.result()
+        answering = asyncio.current_task()
+        listener = _Listener(receive, answering)
+        try:
+            await app(scope, listener.receive, send)
+        except asyncio.CancelledError:
+            if not listener.client_is_gone or answering is None:
+                raise
+            answering.uncancel()
+        finally:
+            listener.stop()
 
     return application
-
-
-def mend() -> None:
-    """Cognito makes one identity for one address; MiniStack, with two calls at once, may make two."""
-    from ministack.services import cognito
-
-    unguarded, lock = cognito._admin_create_user, threading.Lock()
-
-    def one_at_a_time(*arguments: Any, **options: Any) -> Any:
-        with lock:
-            return unguarded(*arguments, **options)
-
-    cognito._admin_create_user = one_at_a_time
 
 
 async def serve(port: int, state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ.update(environment(port, state))
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config
-    from ministack.app import app
+    import uvicorn
+    from ministack import app
 
-    mend()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.keep_alive_timeout = 75
-    config.loglevel = "WARNING"
-    snapshots = asyncio.create_task(_snapshots())
-    await hypercorn_serve(hanging_up(app), config, shutdown_trigger=stopping.wait)
-    snapshots.cancel()
+    mended.mend()
+    snapshots = Snapshots(state)
+    load = app._load_persisted_state
+
+    def load_all() -> None:
+        load()
+        snapshots.load()
+
+    app._load_persisted_state, app.save_all = load_all, lambda _: snapshots.save()
+    config = uvicorn.Config(
+        hanging_up(app.app),
+        host="127.0.0.1",
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,  # MiniStack has its own
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    saving = asyncio.create_task(_save(snapshots))
+    await uvicorn.Server(config).serve()
+    saving.cancel()
 
 
-async def _snapshots() -> None:
-    snapshots = Snapshots()
+async def _save(snapshots: Snapshots) -> None:
     while True:
         await asyncio.sleep(SNAPSHOT_SECONDS)
         snapshots.save()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(os.environ["PORT"]), Path(os.environ["STATE_DIR"])))
+    # uvicorn raises the signal again when it is done with it: to be told to stop and to have stopped is a success.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    uvloop.run(serve(int(os.environ["PORT"]), Path(os.environ["STATE_DIR"])))

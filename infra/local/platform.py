@@ -10,13 +10,14 @@ import pulumi
 from pulumi import ResourceOptions
 
 from infra.fingerprint import fingerprint
-from infra.local import emulator, identity, mysql, servers
+from infra.local import emulator, identity, mended, mysql, servers, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
 from infra.local.processes import MYSQL, POSTGRES, Port, Process, ProcessArgs, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
+_EMULATOR = (emulator, mended, snapshots)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class Platform(pulumi.ComponentResource):
                 environment={"PORT": port.apply(str), "STATE_DIR": str(state), "MINISTACK_REGION": REGION},
                 port=port,
                 supervisor=self.run,
-                version=fingerprint(Path(emulator.__file__), ROOT / "uv.lock"),
+                version=fingerprint(*(Path(str(part.__file__)) for part in _EMULATOR), ROOT / "uv.lock"),
                 ready="/_ministack/ready",
             ),
             ResourceOptions(parent=self, depends_on=[self.supervisor]),

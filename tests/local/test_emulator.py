@@ -1,5 +1,6 @@
 """The emulated cloud: what we add to MiniStack."""
 
+import json
 import os
 import signal
 import socket
@@ -7,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 import pytest
 
-from infra.local.emulator import Snapshots
+from infra.local.snapshots import JOURNAL, Items, Snapshots
 from tests.fixtures import Emulator, Queue, free_port, wait_for
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 
 def receive_and_hang_up(queue: Queue) -> None:
@@ -82,18 +87,131 @@ def test_what_was_made_a_second_ago_survives_a_kill(
     assert boto3.client("sqs", endpoint_url=url).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
 
 
-def test_state_that_has_not_changed_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_survive_a_kill_although_only_what_has_changed_was_written(
+    own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
+) -> None:
+    process, url = own_emulator()
+    table = make_table(url)
+    journal = tmp_path / JOURNAL
+    whole = tmp_path / "dynamodb.json"
+    wait_for(lambda: whole.exists() and '"things"' in whole.read_text(), 5, "the table is written down")
+    put(url, **{f"thing-{number}": "old" for number in range(3)})
+    wait_for(lambda: journal.exists() and "thing-2" in journal.read_text(), 5, "the items are written down")
+    put(url, **{"thing-1": "new"})
+    table.delete_item(TableName="things", Key={"pk": {"S": "thing-0"}})
+    wait_for(lambda: "null" in journal.read_text() and "new" in journal.read_text(), 5, "the changes are written down")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with journal.open("a") as torn:
+        torn.write('["arn:aws:dynamodb:eu-cen')
+
+    _, url = own_emulator()
+
+    assert items(url) == {"thing-1": "new", "thing-2": "old"}
+    put(url, **{"thing-3": "newest"})
+    wait_for(
+        lambda: any(each.exists() and "newest" in each.read_text() for each in (journal, whole)), 5, "writing goes on"
+    )
+
+
+def test_items_survive_an_orderly_end(
+    own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator
+) -> None:
+    process, url = own_emulator()
+    make_table(url)
+    put(url, **{"thing-1": "new"})
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+    _, url = own_emulator()
+
+    assert items(url) == {"thing-1": "new"}
+
+
+def make_table(url: str) -> "DynamoDBClient":
+    client = boto3.client("dynamodb", endpoint_url=url)
+    client.create_table(
+        TableName="things",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+def put(url: str, **values: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=url)
+    for pk, value in values.items():
+        client.put_item(TableName="things", Item={"pk": {"S": pk}, "value": {"S": value}})
+
+
+def items(url: str) -> dict[str, str]:
+    found = boto3.client("dynamodb", endpoint_url=url).scan(TableName="things")["Items"]
+    return {item["pk"]["S"]: item["value"]["S"] for item in found}
+
+
+def test_state_that_has_not_changed_is_not_written_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from ministack import app
-    from ministack.core import persistence
 
-    state, written = {"queue": [1]}, []
-    monkeypatch.setattr(app, "_build_persistence_save_dict", lambda: {"sqs": lambda: state})
-    monkeypatch.setattr(persistence, "save_state", lambda name, data: written.append((name, str(data))))
-    snapshots = Snapshots()
+    state, written = {"topic": [1]}, tmp_path / "sns.json"
+    monkeypatch.setattr(app, "_build_persistence_save_dict", lambda: {"sns": lambda: state})
+    snapshots = Snapshots(tmp_path)
 
     snapshots.save()
+    assert json.loads(written.read_text())["payload"] == {"topic": [1]}
+    written.write_text("as it was")
     snapshots.save()
-    state["queue"].append(2)
+    assert written.read_text() == "as it was"
+    state["topic"].append(2)
     snapshots.save()
+    assert json.loads(written.read_text())["payload"] == {"topic": [1, 2]}
 
-    assert written == [("sqs", "{'queue': [1]}"), ("sqs", "{'queue': [1, 2]}")]
+
+def test_a_journal_that_has_grown_long_is_folded_into_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from ministack.services import dynamodb
+
+    for name in ("_set_item", "_remove_item", "_items_replaced"):
+        monkeypatch.setattr(dynamodb, name, getattr(dynamodb, name))  # put back after this test
+    monkeypatch.setattr("infra.local.snapshots.JOURNAL_LEAST_BYTES", 100)
+    table = {"TableArn": "arn:aws:dynamodb:eu-central-1:000000000000:table/long", "items": {}}
+    monkeypatch.setitem(dynamodb._tables._data, ("000000000000", "eu-central-1", "long"), table)
+    written: list[str] = []
+
+    def write(state: dict[str, Any]) -> int:
+        written.append(repr(state["tables"]._data))
+        return 200
+
+    kept = Items(tmp_path)
+    kept.replay()
+    kept.save(write)
+    for number in range(20):
+        dynamodb._set_item(table, f"thing-{number}", "", {"pk": {"S": f"thing-{number}"}})
+        kept.save(write)
+
+    assert len(written) < 10
+    journal = tmp_path / JOURNAL
+    kept_text = written[-1] + (journal.read_text() if journal.exists() else "")
+    assert all(f"thing-{number}" in kept_text for number in range(20))
+
+
+def test_of_many_messages_those_are_deleted_that_were_named(
+    make_topic: Callable[..., str], make_queue: Callable[..., Queue]
+) -> None:
+    queue = make_queue(make_topic(), ["thing.done"], visibility_seconds=0)
+    for number in range(5):
+        queue.client.send_message(QueueUrl=queue.url, MessageBody=f"thing-{number}")
+    received = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)["Messages"]
+
+    answer = queue.client.delete_message_batch(
+        QueueUrl=queue.url,
+        Entries=[
+            {"Id": "first", "ReceiptHandle": received[1]["ReceiptHandle"]},
+            {"Id": "invented", "ReceiptHandle": "invented"},
+            {"Id": "last", "ReceiptHandle": received[4]["ReceiptHandle"]},
+        ],
+    )
+
+    assert [each["Id"] for each in answer["Successful"]] == ["first", "last"]
+    assert [each["Id"] for each in answer["Failed"]] == ["invented"]
+    left = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in left] == ["thing-0", "thing-2", "thing-3"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ REFETCH_SECONDS = 10
 FRESH_SECONDS = 300
 """Keys are asked for again after this time, so that a withdrawn key stops working."""
 FETCH_TIMEOUT_SECONDS = 3
+REMEMBERED_MOST = 4096
+"""Tokens that were found good, of some 500 bytes each."""
 GROUPS_CLAIM = "cognito:groups"
 STAFF = "staff"
 """The group of those who run the shop."""
@@ -55,6 +58,9 @@ class Verifier(Protocol):
 class TokenVerifier:
     """Verifies the access tokens of one issuer: signature, issuer, time, audience and use.
 
+    A token that was found good is remembered until it expires, or its key is asked for again: a person sends the same
+    many times, and the signature takes longer to check than most requests.
+
     audience: the client ids whose tokens are accepted, looked for in `aud` and `client_id` (Cognito's access tokens
     have no `aud`). Nothing is fetched before the first token comes. clock: seconds that only grow, for the age of keys.
     """
@@ -70,29 +76,30 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = frozenset(audience)
         self._keys = _KeySet(jwks_url, clock)
+        self._good: dict[bytes, _Good] = {}
 
     async def verify(self, token: str) -> Principal:
         """The caller of a good token. Raises Problem 401 for a bad one, 503 when its key is out of reach."""
         try:
-            claims = await self._claims(token)
-            self._check(claims)
-            return Principal(
-                subject=claims["sub"],
-                client_id=claims.get("client_id"),
-                scopes=frozenset(claims.get("scope", "").split()),
-                groups=frozenset(claims.get(GROUPS_CLAIM, ())),
-            )
+            return await self._remembered(token) or await self._verified(token)
         except jwt.ExpiredSignatureError:
             raise _unauthorized("The token has expired.") from None
         except jwt.PyJWTError as error:
             log.info("token_refused", reason=type(error).__name__)
             raise _unauthorized("The token is not valid here.") from None
 
-    async def _claims(self, token: str) -> dict[str, Any]:
-        header = jwt.get_unverified_header(token)
+    async def _remembered(self, token: str) -> Principal | None:
+        good = self._good.get(_digest(token))
+        if good is None or time.time() >= good.expires_at + LEEWAY_SECONDS:
+            return None
+        # The same key and not one of the same name: what was fetched anew may have changed.
+        return good.principal if await self._keys.get(good.key_id) is good.key else None
+
+    async def _verified(self, token: str) -> Principal:
+        key_id = str(jwt.get_unverified_header(token).get("kid"))
+        key = await self._keys.get(key_id)
         # The header is the caller's word: the algorithm is ours to choose, and a key is only looked up.
-        key = await self._keys.get(str(header.get("kid")))
-        return jwt.decode(
+        claims = jwt.decode(
             token,
             key,
             algorithms=["RS256"],
@@ -100,6 +107,17 @@ class TokenVerifier:
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iat", "iss", "sub"], "verify_aud": False},
         )
+        self._check(claims)
+        principal = Principal(
+            subject=claims["sub"],
+            client_id=claims.get("client_id"),
+            scopes=frozenset(claims.get("scope", "").split()),
+            groups=frozenset(claims.get(GROUPS_CLAIM, ())),
+        )
+        self._good[_digest(token)] = _Good(principal, key_id, key, int(claims["exp"]))
+        if len(self._good) > REMEMBERED_MOST:
+            del self._good[next(iter(self._good))]
+        return principal
 
     def _check(self, claims: dict[str, Any]) -> None:
         audience = claims.get("aud", [])
@@ -114,6 +132,21 @@ class TokenVerifier:
         groups = claims.get(GROUPS_CLAIM, [])
         if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
             raise jwt.InvalidTokenError(f"{GROUPS_CLAIM} is not a list of strings")
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """What a token has proved. `expires_at`: in seconds since 1970."""
+
+    principal: Principal
+    key_id: str
+    key: jwt.PyJWK
+    expires_at: int
+
+
+def _digest(token: str) -> bytes:
+    """So that the memory of this process holds no tokens."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 class _KeySet:

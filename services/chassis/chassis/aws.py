@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiobotocore.config import AioConfig
@@ -26,6 +27,7 @@ ITEMS_READ_SECONDS = 2
 """DynamoDB answers in milliseconds; a caller waits for it, so what hangs is tried again soon."""
 ATTEMPTS = 3
 CONNECTIONS = 20
+USER_AGENT = f"shop botocore/{version('aiobotocore')}"
 RDS_TOKEN_SECONDS = 900
 """How long RDS accepts a token: its own limit. An open connection outlives it."""
 
@@ -78,4 +80,7 @@ def _config(read_seconds: int = READ_SECONDS) -> AioConfig:
         read_timeout=read_seconds,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
         max_pool_connections=CONNECTIONS,
+        # Each took a tenth of the time of a call: what is sent is typed, and checked by AWS.
+        parameter_validation=False,
+        user_agent=USER_AGENT,
     )

@@ -69,6 +69,8 @@ class Circuit:
         is a passing one. Raises CalleeUnavailableError; what is not a failure goes through as it is.
         """
         try:
+            if attempts == 1:
+                return await self._attempt(attempt)
             async for each in stamina.retry_context(
                 on=is_passing, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
             ):

@@ -20,7 +20,7 @@ from chassis.aws import AWS_ERRORS
 from chassis.in_hand import Delivery, InHand
 from chassis.messages import TRACEPARENT_ATTRIBUTE, Event
 from chassis.pacing import Heartbeat, growing, jittered, pause
-from chassis.queue import BATCH_ENTRIES, Message, Queue
+from chassis.queue import Message, Queue
 
 Tx_co = TypeVar("Tx_co", covariant=True)
 Tx = TypeVar("Tx")
@@ -34,6 +34,10 @@ class Inbox(Protocol[Tx_co]):
     @property
     def at_once(self) -> int:
         """How many transactions a consumer may have open at once."""
+
+    @property
+    def together(self) -> int:
+        """How many messages may share one of them."""
 
     async def handle(self, batch: Sequence[tuple[Event, Handler[Tx_co]]]) -> list[bool]:
         """Hands each event that was not handled before to its handler, in order and all in one transaction.
@@ -90,8 +94,8 @@ class _Task(Generic[Tx]):
 class Consumer(Generic[Tx]):
     """Hands each message of a queue to the handler of its event's type.
 
-    Up to ten messages are handled in one transaction. When it fails, nothing of it is left and each of them gets a
-    transaction of its own, so that only those fail which cannot be handled.
+    What waits is handled together, as many messages in a transaction as the inbox says. When it fails, nothing of it is
+    left and each of them gets a transaction of its own, so that only those fail which cannot be handled.
 
     inbox: SqlInbox(database), or TableInbox(table).
     handlers: event type -> Handler. An event of another type, or a body that is no event, fails.
@@ -117,7 +121,7 @@ class Consumer(Generic[Tx]):
         self._visibility_seconds = visibility_seconds
         self._retry_seconds = retry_seconds
         self._in_doubt = False
-        self._together = BATCH_ENTRIES
+        self._together = inbox.together
         self._heartbeat = Heartbeat(STUCK_SECONDS)
 
     def healthy(self) -> bool:
@@ -130,7 +134,12 @@ class Consumer(Generic[Tx]):
             )
             async with asyncio.TaskGroup() as work:
                 in_hand = InHand(
-                    queue, work, self._see_to, at_once=self._inbox.at_once, visibility_seconds=self._visibility_seconds
+                    queue,
+                    work,
+                    self._see_to,
+                    at_once=self._inbox.at_once,
+                    together=self._inbox.together,
+                    visibility_seconds=self._visibility_seconds,
                 )
                 chores = [beside.create_task(in_hand.keep_hidden()), beside.create_task(self._prune())]
                 receiving = work.create_task(self._receive(queue, in_hand, stopping))
@@ -242,7 +251,7 @@ class Consumer(Generic[Tx]):
         finally:
             self._heartbeat.beat()
         if len(tasks) >= self._together:
-            self._together = min(BATCH_ENTRIES, self._together + 1)
+            self._together = min(self._inbox.together, self._together + 1)
         return ["handled" if new else "duplicate" for new in handled]
 
     def _observed(self, task: _Task[Tx]) -> Handler[Tx]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -32,10 +32,21 @@ PING_SECONDS = 2
 _AT_COMMIT = "at_commit"
 
 
+class Work(Protocol):
+    """What a transaction gathers, to write it at its end."""
+
+    async def write(self, tx: AsyncConnection) -> None:
+        """Writes what was gathered since the last time."""
+
+
+W = TypeVar("W", bound=Work)
+
+
 @dataclass
 class _AtCommit:
     """What is left for the end of a transaction."""
 
+    works: dict[Callable[..., Work], Work] = field(default_factory=dict)
     inserts: dict[sa.Insert, list[dict[str, Any]]] = field(default_factory=dict)
     signal: bool = False
 
@@ -150,9 +161,23 @@ def insert_before_commit(tx: AsyncConnection, statement: sa.Insert, row: dict[st
     _at_commit(tx).inserts.setdefault(statement, []).append(row)
 
 
+def work_of(tx: AsyncConnection, make: Callable[[], W]) -> W:
+    """The one that make() has made in this transaction, or makes now; it writes before the commit.
+
+    A savepoint that is rolled back does not take back what it has gathered.
+    """
+    works: dict[Any, Any] = _at_commit(tx).works
+    if make not in works:
+        works[make] = make()
+    found: W = works[make]
+    return found
+
+
 async def flush(tx: AsyncConnection) -> None:
-    """Inserts now what insert_before_commit has collected."""
+    """Writes now what work_of and insert_before_commit have collected."""
     at_commit = _at_commit(tx)
+    for work in at_commit.works.values():
+        await work.write(tx)
     inserts, at_commit.inserts = at_commit.inserts, {}
     for statement, rows in inserts.items():
         await tx.execute(statement, rows)

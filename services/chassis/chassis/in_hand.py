@@ -36,21 +36,30 @@ shall come again. Must not raise."""
 
 
 class InHand:
-    """Works on deliveries batch by batch, so many batches at once, those of one key in the order of `take`.
+    """Works on deliveries batch by batch, so many batches at once and so many deliveries together in each; those of one
+    key in the order of `take`.
 
     Keeps them hidden from other consumers meanwhile, deletes the done, gives back the failed.
     """
 
     def __init__(
-        self, queue: Queue, group: asyncio.TaskGroup, handle: Handle, *, at_once: int, visibility_seconds: int
+        self,
+        queue: Queue,
+        group: asyncio.TaskGroup,
+        handle: Handle,
+        *,
+        at_once: int,
+        together: int,
+        visibility_seconds: int,
     ) -> None:
         self._queue = queue
         self._group = group
         self._handle = handle
         self._free = at_once
+        self._together = together
         self._visibility_seconds = visibility_seconds
         # What is in work, being deleted, waiting and being received. To hoard would keep messages from others.
-        self._most = (2 * at_once + 2) * BATCH_ENTRIES
+        self._most = (2 * at_once + 1) * together + BATCH_ENTRIES
         self._here = 0
         self._held: set[Delivery] = set()
         self._waiting: list[Delivery] = []
@@ -61,7 +70,7 @@ class InHand:
     async def room(self) -> None:
         """Returns when it is time to receive more."""
         # Those that wait for another of their key keep nobody else from being worked on.
-        while (not self._free and len(self._waiting) >= BATCH_ENTRIES) or self._here + BATCH_ENTRIES > self._most:
+        while (not self._free and len(self._waiting) >= self._together) or self._here + BATCH_ENTRIES > self._most:
             self._fewer.clear()
             await self._fewer.wait()
 
@@ -96,7 +105,7 @@ class InHand:
 
     def _next(self) -> list[Delivery]:
         """The first that may be begun. What waits for another of its key keeps its place."""
-        batch = [waiting for waiting in self._waiting if waiting.key not in self._busy][:BATCH_ENTRIES]
+        batch = [waiting for waiting in self._waiting if waiting.key not in self._busy][: self._together]
         begun = set(batch)
         self._waiting = [waiting for waiting in self._waiting if waiting not in begun]
         self._busy.update(delivery.key for delivery in batch)

@@ -15,6 +15,7 @@ from chassis.consumer import Handler
 from chassis.database import Database
 from chassis.dialects import UtcDateTime
 from chassis.messages import Event
+from chassis.queue import BATCH_ENTRIES
 
 RETENTION = timedelta(days=14)
 """No copy of a message can arrive later: SQS keeps a message for 14 days at most."""
@@ -60,6 +61,8 @@ class SqlInbox:
 
     at_once = 1
     """Batches that lock rows in different orders would wait for each other until the server ends one of them."""
+    together = 2 * BATCH_ENTRIES
+    """Half as many commits as with what one call receives; those are received while the batch before is handled."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

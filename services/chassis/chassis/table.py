@@ -140,12 +140,14 @@ class Table:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[TableTransaction]:
+    async def transaction(self, known: Mapping[Key, Item | None] | None = None) -> AsyncIterator[TableTransaction]:
         """Writes at the end of the block all that the transaction was given, or nothing; nothing when it raises.
+
+        known: what was just read, and will not be read again; None for an item that is not there.
 
         Raises ConflictError, TransactionTooLargeError, and ClientError for an item above DynamoDB's 400 kB.
         """
-        tx = TableTransaction(self)
+        tx = TableTransaction(self, known or {})
         yield tx
         await self._write(tx.writes)
 
@@ -177,15 +179,19 @@ class TableTransaction:
     ConflictError) when somebody was faster.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, known: Mapping[Key, Item | None]) -> None:
         self._table = table
+        self._known = known
         self._items: dict[Key, Item | None] = {}
         self.writes: dict[Key, TransactWriteItemTypeDef] = {}
         """In DynamoDB's words."""
 
     async def get(self, key: Key) -> Item | None:
         """The item as this transaction leaves it, or else as it is in the table."""
-        return self._items[key] if key in self._items else await self._table.get(key)
+        for known in (self._items, self._known):
+            if key in known:
+                return known[key]
+        return await self._table.get(key)
 
     def put(self, item: Item, *, if_absent: bool = False) -> None:
         """Writes the whole item. if_absent: unless there is one with its key, which is a ConflictError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
 from chassis.consumer import Handler
@@ -22,16 +22,27 @@ BACKOFF_SECONDS = 0.05
 BACKOFF_MOST_SECONDS = 1.0
 
 
+Reads = Callable[[Event], Collection[Key]]
+
+
+def nothing(_event: Event) -> Collection[Key]:
+    return ()
+
+
 class TableInbox:
     """A handler writes in the transaction that remembers its event. Implements chassis.consumer.Inbox.
 
     When others write the same items at the same time, the handlers are called again, and find what those have left.
+
+    reads: the items that the handler of an event is going to read, up to nine; one call has them for a whole batch.
     """
 
     at_once = BATCH_ENTRIES
+    together = BATCH_ENTRIES
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, reads: Reads = nothing) -> None:
         self._table = table
+        self._reads = reads
 
     async def ping(self) -> None:
         await self._table.ping()
@@ -45,25 +56,32 @@ class TableInbox:
         own = {_key(event) for event, _ in batch}
         # A copy's handler might fail where the state has moved on, so the table is asked first. What comes in between
         # is refused by the condition.
-        copies = set(await self._table.get_many(own))
+        wanted = own.union(*(self._reads(event) for event, _ in batch))
+        found = await self._table.get_many(wanted)
+        copies = own.intersection(found)
+        known = {key: found.get(key) for key in wanted - own}
         attempt = 0
         while True:
             try:
-                return await self._handle(batch, copies)
+                return await self._handle(batch, copies, known)
             except ConflictError as conflict:
                 attempt += 1
                 if attempt == ATTEMPTS:
                     raise
                 copies |= conflict.refused & own
+                known = {}
             seconds = growing(attempt, first_seconds=BACKOFF_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
             await asyncio.sleep(jittered(seconds))
 
     async def _handle(
-        self, batch: Sequence[tuple[Event, Handler[TableTransaction]]], copies: Collection[Key]
+        self,
+        batch: Sequence[tuple[Event, Handler[TableTransaction]]],
+        copies: Collection[Key],
+        known: Mapping[Key, Item | None],
     ) -> list[bool]:
         seen = set(copies)
         handled = []
-        async with self._table.transaction() as tx:
+        async with self._table.transaction(known) as tx:
             for event, handler in batch:
                 key = _key(event)
                 new = key not in seen

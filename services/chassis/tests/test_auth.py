@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import httpx
 import jwt
 import pytest
+import time_machine
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from chassis.auth import FRESH_SECONDS, REFETCH_SECONDS, Principal, TokenVerifier, caller, staff
+from chassis import auth
+from chassis.auth import FRESH_SECONDS, LEEWAY_SECONDS, REFETCH_SECONDS, Principal, TokenVerifier, caller, staff
 from chassis.problems import Problem
 from chassis.settings import BadEnvironmentError
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -245,8 +247,8 @@ class KeyServer:
         self.go_on.set()
         self.url = ""
 
-    def token(self, key_id: str | None = None) -> str:
-        claims = {"iss": "https://issuer", "sub": "ada", "client_id": "web", "iat": now(), "exp": now() + 300}
+    def token(self, key_id: str | None = None, person: str = "ada") -> str:
+        claims = {"iss": "https://issuer", "sub": person, "client_id": "web", "iat": now(), "exp": now() + 300}
         key = private_key(self.key_id)
         return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id or self.key_id})
 
@@ -333,6 +335,48 @@ async def test_a_withdrawn_key_stops_working(keys: KeyServer, verifier: TokenVer
     assert await status_of(verifier, withdrawn) == 200
     clock.seconds += 1
     assert await status_of(verifier, withdrawn) == 401
+
+
+async def test_the_signature_of_a_token_is_checked_once_while_its_key_is_the_same(
+    keys: KeyServer, verifier: TokenVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    decode = jwt.decode
+
+    def note(token: str, *given: Any, **options: Any) -> Any:
+        checked.append(token)
+        return decode(token, *given, **options)
+
+    monkeypatch.setattr(jwt, "decode", note)
+    token, other = keys.token(), keys.token()[:-3] + "AAA"
+
+    sent = (token, token, other, other, token)
+    assert [await status_of(verifier, each) for each in sent] == [200, 200, 401, 401, 200]
+    assert checked == [token, other, other]
+    clock.seconds += FRESH_SECONDS
+    assert [await status_of(verifier, token) for _ in range(2)] == [200, 200]
+    assert checked == [token, other, other, token]
+
+
+async def test_a_token_that_was_good_is_refused_once_it_has_expired(keys: KeyServer, verifier: TokenVerifier) -> None:
+    token = keys.token()
+    assert await status_of(verifier, token) == 200
+
+    with time_machine.travel(now() + 300 + LEEWAY_SECONDS - 1, tick=False):
+        assert await status_of(verifier, token) == 200
+    with time_machine.travel(now() + 300 + LEEWAY_SECONDS + 1, tick=False):
+        assert await status_of(verifier, token) == 401
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(
+    keys: KeyServer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED_MOST", 2)
+
+    for number in range(5):
+        assert await status_of(verifier, keys.token(person=f"person-{number}")) == 200
+
+    assert len(verifier._good) == 2
 
 
 @pytest.mark.parametrize("status", [500, 404])

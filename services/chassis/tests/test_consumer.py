@@ -13,6 +13,7 @@ from chassis.database import Database
 from chassis.inbox import SqlInbox
 from chassis.messages import Event
 from chassis.outbox import Relay, publish
+from chassis.queue import BATCH_ENTRIES
 from chassis.queue import Queue as ChassisQueue
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -123,13 +124,24 @@ async def test_poison_is_set_aside_after_three_deliveries_and_the_others_pass(da
     assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(12))
 
 
-async def test_ten_messages_are_handled_in_one_transaction(
+async def test_what_was_received_while_others_were_handled_is_handled_in_one_transaction(
     database: Database, queue: Queue, transactions: list[int]
 ) -> None:
-    send(queue, *(event(f"thing-{n}") for n in range(20)))
-    async with running(consumer(database, queue, write_down)):
+    messages = 5 * BATCH_ENTRIES
+    handled = 0
+
+    async def wait_for_the_others(tx: AsyncConnection, event: Event) -> None:
+        nonlocal handled
+        await write_down(tx, event)
+        handled += 1
+        if handled == 1:
+            await eventually(lambda: counts(queue, visible=messages - 3 * BATCH_ENTRIES, hidden=3 * BATCH_ENTRIES))
+
+    send(queue, *(event(f"thing-{n:02}") for n in range(messages)))
+    async with running(consumer(database, queue, wait_for_the_others)):
         await eventually(lambda: is_empty(queue))
-    assert transactions == [10, 10]
+    assert transactions[:2] == [BATCH_ENTRIES, SqlInbox.together]
+    assert sum(transactions) == messages
 
 
 async def test_after_a_batch_that_failed_fewer_are_handled_together_until_they_succeed(
@@ -148,8 +160,12 @@ async def test_after_a_batch_that_failed_fewer_are_handled_together_until_they_s
     send(queue, *(event(f"thing-{n}") for n in range(10)), *map(event, names))
     async with running(consumer(database, queue, fail_once)):
         await eventually(lambda: is_empty(queue))
-    # One by one; then five and the rest of the ten, six and the rest, and so on.
-    assert transactions == [10, *(1 for _ in range(10)), 5, 5, 6, 4, 7, 3]
+    # One by one; then five, six and so on of what waits by then.
+    assert transactions[:11] == [10, *(1 for _ in range(10))]
+    for most, size in enumerate(transactions[11:], start=5):
+        assert size <= most
+    assert transactions[11] == 5
+    assert sum(transactions[11:]) == 30
     assert sorted(await texts(database)) == sorted(f"thing-{n} 1" for n in range(40))
 
 

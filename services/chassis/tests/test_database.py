@@ -9,8 +9,9 @@ import boto3
 import pytest
 import sqlalchemy as sa
 from chassis import aws, dialects, outbox
-from chassis.database import DATABASE_ERRORS, PING_SECONDS, Database, signal_after_commit
+from chassis.database import DATABASE_ERRORS, PING_SECONDS, Database, signal_after_commit, work_of
 from chassis.settings import Settings
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.tests.messaging import cleared, effects, opened, texts, unopened
 from tests.fixtures import FreshDatabase, Postgres, eventually, free_port
@@ -64,6 +65,31 @@ async def test_the_signal_comes_after_a_commit_and_not_after_a_rollback(database
         signal_after_commit(tx)
         assert not database.signalled.is_set()
     assert database.signalled.is_set()
+
+
+async def test_what_a_transaction_gathers_is_written_before_its_commit_and_not_by_another(database: Database) -> None:
+    class Sum:
+        def __init__(self) -> None:
+            self.amount = 0
+
+        async def write(self, tx: AsyncConnection) -> None:
+            if self.amount:
+                await tx.execute(effects.insert(), {"text": str(self.amount)})
+            self.amount = 0
+
+    async def gather_and_fail() -> None:
+        async with database.transaction() as tx:
+            work_of(tx, Sum).amount += 1
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await gather_and_fail()
+    async with database.transaction() as tx:
+        for _ in range(3):
+            work_of(tx, Sum).amount += 1
+        assert await texts(database) == []
+
+    assert await texts(database) == ["3"]
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_so(

@@ -30,6 +30,7 @@ class Parallel:
     """An inbox without a store, for three batches at once."""
 
     at_once = 3
+    together = BATCH_ENTRIES
 
     async def handle(self, batch: Sequence[tuple[Event, Handler[None]]]) -> list[bool]:
         for one, handler in batch:
@@ -77,20 +78,20 @@ async def test_a_stop_finishes_what_was_begun_and_gives_back_the_rest_at_once(
         await finish.wait()
         await write_down(tx, event)
 
-    names = {f"thing-{n}" for n in range(2 * BATCH_ENTRIES)}
+    names = {f"thing-{n}" for n in range(3 * BATCH_ENTRIES)}
     send(queue, *(event(name) for name in sorted(names)))
     received = _spy_on_receive(monkeypatch)
     task = asyncio.create_task(consumer(database, queue, take_long).run(stopping))
     await begun.wait()
-    await eventually(lambda: _true(len(received) == 2 * BATCH_ENTRIES))
+    await eventually(lambda: _true(len(received) == 3 * BATCH_ENTRIES))
     stopping.set()
-    await eventually(lambda: counts(queue, visible=BATCH_ENTRIES, hidden=BATCH_ENTRIES))
+    await eventually(lambda: counts(queue, visible=2 * BATCH_ENTRIES, hidden=BATCH_ENTRIES))
     assert not task.done()
     finish.set()
     await task
     done = {text.removesuffix(" 1") for text in await texts(database)}
     assert len(done) == BATCH_ENTRIES
-    rest = [json.loads(message["Body"])["aggregate_id"] for message in receive(queue) + receive(queue)]
+    rest = [json.loads(message["Body"])["aggregate_id"] for message in receive(queue) + receive(queue) + receive(queue)]
     assert sorted(rest) == sorted(names - done)
 
 

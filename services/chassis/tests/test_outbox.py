@@ -110,6 +110,28 @@ async def test_a_relay_publishes_at_once_what_its_own_process_commits(
         await arrivals(queue, 1)
 
 
+async def test_what_is_committed_right_after_a_round_is_published_together(
+    database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "GATHER_SECONDS", 1)
+    claims: list[int] = []
+    round_ = Relay._round
+
+    async def count(self: Relay, client: Any) -> int:
+        claims.append(await round_(self, client))
+        return claims[-1]
+
+    monkeypatch.setattr(Relay, "_round", count)
+    async with running(Relay(database, topic)):
+        await _publish(database, event("thing-0"))
+        await eventually(lambda: _true(1 in claims))
+        for number in range(1, 6):
+            await _publish(database, event(f"thing-{number}"))
+        await arrivals(queue, 6)
+
+    assert [claimed for claimed in claims if claimed] == [1, 5]
+
+
 async def test_a_relay_finds_what_other_processes_commit(
     home: FreshDatabase, database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,7 +12,7 @@ from chassis import consumer as module
 from chassis import table_inbox
 from chassis.consumer import Consumer, Handler
 from chassis.in_hand import InHand
-from chassis.items import Key
+from chassis.items import Item, Key
 from chassis.messages import Event
 from chassis.table import ConflictError, Table, TableTransaction
 from chassis.table_inbox import TableInbox
@@ -55,6 +55,50 @@ async def test_an_event_is_handled_once_and_remembered_for_two_weeks(table: Tabl
     assert remembered is not None
     assert int(str(remembered["expires_at"])) - time.time() == pytest.approx(14 * 86_400, abs=60)
     assert await inbox.prune() == 0
+
+
+async def test_what_the_handlers_of_a_batch_read_is_had_in_one_call(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    async def count_keys(self: Table, keys: Collection[Key]) -> dict[Key, Item]:
+        calls.append(len(keys))
+        return await get_many(self, keys)
+
+    get_many = Table.get_many
+    monkeypatch.setattr(Table, "get_many", count_keys)
+    found: list[Item | None] = []
+
+    async def read(tx: TableTransaction, event: Event) -> None:
+        found.append(await tx.get(Key(event.aggregate_id, "effects")))
+        await write_down(tx, event)
+
+    inbox = TableInbox(table, lambda event: [Key(event.aggregate_id, "effects")])
+    async with table.transaction() as tx:
+        tx.put({"pk": "thing-1", "sk": "effects", "count": 7})
+
+    await inbox.handle([(event(f"thing-{number}"), read) for number in range(3)])
+
+    assert calls == [6]
+    assert [item and item["count"] for item in found] == [None, 7, None]
+
+
+async def test_after_a_conflict_a_handler_reads_what_others_have_left(table: Table) -> None:
+    found: list[Item | None] = []
+    place = Key("thing-1", "effects")
+
+    async def read_and_write(tx: TableTransaction, event: Event) -> None:
+        found.append(await tx.get(place))
+        if len(found) == 1:
+            async with table.transaction() as other:
+                other.put({"pk": place.pk, "sk": place.sk})
+        if found[-1] is None:
+            tx.put({"pk": place.pk, "sk": place.sk}, if_absent=True)
+
+    assert await TableInbox(table, lambda _: [place]).handle([(event("thing-1"), read_and_write)]) == [True]
+
+    assert found == [None, {"pk": place.pk, "sk": place.sk}]
 
 
 async def test_the_handler_of_a_copy_is_not_called(inbox: TableInbox) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inventory import domain, events, store
+from inventory.book import Book
 from inventory.domain import Message, Move, Reservation
-from inventory.store import Stock
+from inventory.store import Moved, Stock
 
 EXPIRED_AT_ONCE = 100
 
@@ -98,24 +99,27 @@ async def order_cancelled(tx: AsyncConnection, event: Event, *, now: datetime | 
 
 async def lock(tx: AsyncConnection, batch: Sequence[Event]) -> None:
     """Takes all locks that the use cases of these events will need, in the one order of all locks."""
-    told = [events.READ[event.type](event) for event in batch]
-    known = await store.lock_reservations(tx, {one.order_id for one in told})
+    book, told = Book.of(tx), [events.READ[event.type](event) for event in batch]
+    await book.lock_reservations(tx, {one.order_id for one in told})
     skus = {line.sku for one in told if isinstance(one, events.OrderPlaced) for line in one.lines}
-    await store.lock_stock(tx, skus.union(*(one.lines for one in known)))
+    known = (book.reservation(one.order_id) for one in told)
+    await book.lock_stock(tx, skus.union(*(one.lines for one in known if one)))
 
 
 async def _change(tx: AsyncConnection, message: Message, unknown: Reservation, now: datetime | None) -> None:
     """unknown: the reservation as it is if nothing was heard of the order before."""
-    known = await store.lock_reservations(tx, [unknown.order_id])
-    before = known[0] if known else unknown
+    book = Book.of(tx)
+    await book.lock_reservations(tx, [unknown.order_id])
+    before = book.reservation(unknown.order_id) or unknown
     moves = domain.wanted_move(before, message) is not Move.NOTHING
-    locked = await store.lock_stock(tx, before.lines if moves else ())
-    available = {sku: one.available for sku, one in locked.items()}
+    concerned = before.lines if moves else ()
+    await book.lock_stock(tx, concerned)
+    available = book.available(concerned)
     after, move = domain.change(before, message, available=available, now=now or datetime.now(UTC))
     if move is not Move.NOTHING:
-        await store.move_stock(tx, move, before.lines)
+        book.move(move, before.lines)
     if after is not before:
-        await (store.replace(tx, [after]) if known else store.add(tx, after))
+        book.keep(after)
         _count_at_commit(tx, after)
     fact = domain.answer(after, message)
     answer = fact.data.event(source="inventory", aggregate_id=str(after.order_id), sequence=fact.sequence)
@@ -138,7 +142,8 @@ async def expire(database: Database, now: datetime, at_most: int = EXPIRED_AT_ON
         for reservation in overdue:
             quantities.update(reservation.lines)
         await store.lock_stock(tx, quantities)
-        await store.move_stock(tx, Move.FREE, quantities)
+        freed = {sku: Moved(more_reserved=-pieces, moves=1) for sku, pieces in quantities.items()}
+        await store.move_stock(tx, freed)
         changes = [domain.change(one, Message.OVERDUE, available={}, now=now) for one in overdue]
         await store.replace(tx, [change.after for change in changes])
     EXPIRED.inc(len(overdue))

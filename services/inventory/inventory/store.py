@@ -4,8 +4,9 @@ Whoever needs several locks takes them in one order, so that two never wait for 
 and stock in the order of the SKUs.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from chassis.dialects import one_of
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inventory.domain import Move, Quantities, Reservation, State
+from inventory.domain import Reservation, State
 from inventory.tables import reservations, stock
 
 
@@ -29,6 +30,14 @@ class Stock(NamedTuple):
         return self.on_hand - self.reserved
 
 
+class Moved(NamedTuple):
+    """How many more pieces of an article are on hand and reserved, after so many moves."""
+
+    more_on_hand: int = 0
+    more_reserved: int = 0
+    moves: int = 0
+
+
 _CHANGING = ("state", "version", "expires_at", "short")
 _SOME = one_of(stock.c.sku, bindparam("skus"))
 _STOCK = select(stock.c.sku, stock.c.on_hand, stock.c.reserved).where(_SOME).order_by(stock.c.sku)
@@ -39,7 +48,7 @@ _MOVE = (
     .values(
         on_hand=stock.c.on_hand + bindparam("more_on_hand"),
         reserved=stock.c.reserved + bindparam("more_reserved"),
-        version=stock.c.version + 1,
+        version=stock.c.version + bindparam("moves"),
     )
 )
 _LOCK_RESERVATIONS = (
@@ -48,6 +57,7 @@ _LOCK_RESERVATIONS = (
     .order_by(reservations.c.order_id)
     .with_for_update()
 )
+_ADD = insert(reservations)
 _CHANGE = (
     update(reservations)
     .where(reservations.c.order_id == bindparam("of_order"))
@@ -78,13 +88,10 @@ async def set_on_hand(tx: AsyncConnection, after: Stock) -> None:
     await tx.execute(update(stock).where(stock.c.sku == after.sku).values(changed))
 
 
-async def move_stock(tx: AsyncConnection, move: Move, quantities: Quantities) -> None:
-    """Moves the pieces of locked stock."""
-    moved = [
-        {"of_sku": sku, "more_on_hand": move.on_hand * quantity, "more_reserved": move.reserved * quantity}
-        for sku, quantity in quantities.items()
-    ]
-    await tx.execute(_MOVE, moved)
+async def move_stock(tx: AsyncConnection, moved: Mapping[str, Moved]) -> None:
+    """Moves the pieces of locked stock, by SKU."""
+    rows = [{"of_sku": sku, **each._asdict()} for sku, each in sorted(moved.items())]
+    await tx.execute(_MOVE, rows)
 
 
 async def lock_reservations(tx: AsyncConnection, order_ids: Collection[UUID]) -> list[Reservation]:
@@ -105,9 +112,10 @@ async def lock_overdue(tx: AsyncConnection, now: datetime, at_most: int) -> Sequ
     return [_reservation(row._mapping) for row in await tx.execute(wanted)]
 
 
-async def add(tx: AsyncConnection, new: Reservation) -> None:
+async def add(tx: AsyncConnection, new: Collection[Reservation]) -> None:
     """Raises sqlalchemy.exc.IntegrityError when somebody else has just done so."""
-    await tx.execute(insert(reservations), _row(new))
+    # In everybody's order: two with the same orders must not wait for each other.
+    await tx.execute(_ADD, sorted(map(_row, new), key=itemgetter("order_id")))
 
 
 async def replace(tx: AsyncConnection, changed: Collection[Reservation]) -> None:

@@ -1,12 +1,14 @@
 """The use case: a fact becomes an entry."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
+from chassis.items import Key
 from chassis.messages import Event
 from chassis.table import TableTransaction
 
 from notifications import store
-from notifications.domain import entry_of
+from notifications.domain import entry_of, fact_id
 
 
 async def record(tx: TableTransaction, event: Event, now: datetime | None = None) -> None:
@@ -19,3 +21,8 @@ async def record(tx: TableTransaction, event: Event, now: datetime | None = None
     entry = entry_of(event)
     if entry.expires_at > now.timestamp() and not await store.is_known(tx, entry.id):
         store.add(tx, entry, now)
+
+
+def facts(event: Event) -> Collection[Key]:
+    """What `record` is going to read."""
+    return [store.fact(fact_id(event))]

@@ -40,13 +40,13 @@ class Unsent:
 
 
 async def is_known(tx: TableTransaction, fact_id: UUID) -> bool:
-    return await tx.get(_fact(fact_id)) is not None
+    return await tx.get(fact(fact_id)) is not None
 
 
 def add(tx: TableTransaction, entry: Entry, now: datetime) -> None:
     """Puts the entry into the log, and among those to be sent. Two of one fact are a conflict of the transactions."""
-    fact = _fact(entry.id)
-    tx.put({"pk": fact.pk, "sk": fact.sk, "expires_at": entry.expires_at}, if_absent=True)
+    told = fact(entry.id)
+    tx.put({"pk": told.pk, "sk": told.sk, "expires_at": entry.expires_at}, if_absent=True)
     place = {"pk": _log(entry.person_id), "sk": _place(entry.occurred_at, entry.id)}
     tx.put(place | {"expires_at": entry.expires_at} | entry.model_dump(mode="json"))
     unsent = Unsent(entry=entry, due_at=now, expires_at=int((now + SENT_WITHIN).timestamp()))
@@ -73,22 +73,26 @@ async def due(table: Table, now: datetime, limit: int) -> Sequence[Unsent]:
     return [_unsent(item) for item in items]
 
 
-async def postpone(table: Table, unsent: Unsent, until: datetime) -> Unsent:
-    """Claims it for one attempt: nobody else finds it due before `until`. Raises ConflictError when somebody else has.
+async def postpone(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
+    """Claims them for one attempt: nobody else finds one due before its time. All or, with ConflictError, none of them:
+    that is raised when somebody else has one.
 
     Who claims it and ends before it is sent has only postponed it.
     """
-    claimed = replace(unsent, due_at=until, attempts=unsent.attempts + 1)
+    claimed = [replace(unsent, due_at=until, attempts=unsent.attempts + 1) for unsent, until in each_until]
     async with table.transaction() as tx:
-        tx.delete(unsent.key, if_present=True)
-        tx.put(_item(claimed))
+        for unsent, _ in each_until:
+            tx.delete(unsent.key, if_present=True)
+        for each in claimed:
+            tx.put(_item(each))
     return claimed
 
 
-async def forget(table: Table, unsent: Unsent) -> None:
-    """It is sent."""
+async def forget(table: Table, sent: Sequence[Unsent]) -> None:
+    """They are sent."""
     async with table.transaction() as tx:
-        tx.delete(unsent.key)
+        for each in sent:
+            tx.delete(each.key)
 
 
 def _item(unsent: Unsent) -> Item:
@@ -115,7 +119,8 @@ def _log(person_id: str) -> str:
     return f"person#{person_id}"
 
 
-def _fact(fact_id: UUID) -> Key:
+def fact(fact_id: UUID) -> Key:
+    """Where it says that the fact has its entry."""
     return Key(f"fact#{fact_id}", "fact")
 
 

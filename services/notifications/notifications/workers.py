@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -68,32 +69,49 @@ class Dispatcher:
         Raises one of AWS_ERRORS when the table does not answer, after the other attempts have come to their ends.
         """
         due = await store.due(self._table, now, AT_ONCE)
-        attempts = await asyncio.gather(*(self._attempt(each, now) for each in due), return_exceptions=True)
-        for attempt in attempts:
-            if isinstance(attempt, BaseException):
-                raise attempt
-        return attempts.count(True)
+        claimed = await self._claim(due, now)
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            sending = {group.create_task(self._send(each)) for each in claimed}
+            while sending:
+                # Those that are sent together are noted together, and wait for no slower one.
+                ended, sending = await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    await store.forget(self._table, [unsent for task in ended if (unsent := task.result())])
+                except (*AWS_ERRORS, ConflictError) as error:
+                    failure = error
+        if failure:
+            raise failure
+        return len(claimed)
 
-    async def _attempt(self, unsent: Unsent, now: datetime) -> bool:
-        """False when another process has it."""
-        seconds = growing(unsent.attempts + 1, first_seconds=AGAIN_SECONDS, most_seconds=AGAIN_MOST_SECONDS)
+    async def _claim(self, due: Sequence[Unsent], now: datetime) -> list[Unsent]:
+        """All at once, or where another process has one of them, one by one those that it has not."""
+        each_until = [(unsent, now + timedelta(seconds=_pause_seconds(unsent))) for unsent in due]
         try:
-            claimed = await store.postpone(self._table, unsent, now + timedelta(seconds=seconds))
+            return await store.postpone(self._table, each_until)
         except ConflictError:
-            return False
+            if len(due) == 1:
+                return []
+        return [claimed for unsent in due for claimed in await self._claim([unsent], now)]
+
+    async def _send(self, claimed: Unsent) -> Unsent | None:
+        """It, when it is sent."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._sender.send(unsent.entry)
+                await self._sender.send(claimed.entry)
         except Exception as error:
             # Any channel's error means the same here. Its text is not logged: it may name the receiver.
             SENT.labels("failed").inc()
             log.error(
                 "notification_not_sent",
-                notification_id=str(unsent.entry.id),
+                notification_id=str(claimed.entry.id),
                 attempts=claimed.attempts,
                 reason=type(error).__name__,
             )
-        else:
-            SENT.labels("sent").inc()
-            await store.forget(self._table, claimed)
-        return True
+            return None
+        SENT.labels("sent").inc()
+        return claimed
+
+
+def _pause_seconds(unsent: Unsent) -> float:
+    return growing(unsent.attempts + 1, first_seconds=AGAIN_SECONDS, most_seconds=AGAIN_MOST_SECONDS)

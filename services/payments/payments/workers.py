@@ -23,6 +23,8 @@ from payments.teller import Teller
 AT_ONCE = 64
 """At 0.3 s a call these are two hundred calls a second."""
 POLL_SECONDS = 1.0
+GATHER_SECONDS = 0.02
+"""Outcomes that come so close together are kept in one transaction."""
 STUCK_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
@@ -85,11 +87,14 @@ class Cashier:
         return claimed
 
     async def _work(self, claimed: Sequence[Kept], clock: Callable[[], datetime]) -> None:
-        """Asks about all of them at once, and keeps each outcome without waiting for the slower ones."""
+        """Asks about all of them at once, and keeps each outcome without waiting for much slower ones."""
         async with asyncio.TaskGroup() as group:
             asking = {group.create_task(self._ask(kept, clock())) for kept in claimed}
             while asking:
                 answered, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                if asking:
+                    soon, asking = await asyncio.wait(asking, timeout=GATHER_SECONDS)
+                    answered |= soon
                 await self._record([task.result() for task in answered], clock())
                 self._due.set()
 

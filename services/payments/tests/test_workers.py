@@ -1,14 +1,16 @@
 """The cashier: quick, safe in any number, and not to be held up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 from chassis import outbox
 from chassis.database import Database
-from payments import schedule, store, tracing
+from payments import handlers, schedule, store, tracing, workers
 from payments.bootstrap import PaymentsSettings
 from payments.domain import Captured, Charge, Declined, Refunded, Voided
 from payments.handlers import utc_now
@@ -120,6 +122,29 @@ async def test_a_quick_payment_does_not_wait_for_a_slow_one_to_be_told(shop: Sho
     release.set()
     assert await at_work == 2
     assert await shop.told(slow) == [("payment.captured", 2)]
+
+
+async def test_outcomes_that_come_close_together_are_kept_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "GATHER_SECONDS", 5)
+    kept: list[int] = []
+    record = handlers.record
+
+    async def count(database: Database, answers: Mapping[UUID, Any], *rest: Any, **given: Any) -> None:
+        kept.append(len(answers))
+        await record(database, answers, *rest, **given)
+
+    monkeypatch.setattr(handlers, "record", count)
+    turns = iter(range(5))
+
+    async def one_after_the_other(reference: UUID, charge: Charge) -> Captured:
+        await asyncio.sleep(next(turns) / 100)
+        return await at_once(reference, charge)
+
+    await shop.receive(*(reserved(uuid4()) for _ in range(5)))
+    assert await cashier_of(shop, Stub(one_after_the_other)).round(NOON) == 5
+
+    assert kept == [5]
+    assert await states(shop.database) == ["captured"] * 5
 
 
 async def test_no_payment_is_worked_on_by_two_cashiers_at_once(shop: Shop) -> None:
