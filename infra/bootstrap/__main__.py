@@ -26,7 +26,7 @@ def bootstrap(settings: Settings, say: Say) -> None:
     engine: Any = postgres if settings.engine == "postgres" else mysql
 
     def connect() -> Any:
-        client = boto3.client("secretsmanager", config=AWS_CONFIG)
+        client = boto3.client("secretsmanager", region_name=settings.region, config=AWS_CONFIG)
         return engine.connect(settings, read_master(client, settings.master_secret_arn))
 
     errors = (*engine.CONNECTING, *AWS_ERRORS)

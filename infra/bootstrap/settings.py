@@ -27,6 +27,7 @@ class Settings:
     user: str
     ca_file: Path
     master_secret_arn: str
+    region: str
     deadline_seconds: float
 
 
@@ -66,6 +67,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         user=given("DATABASE_USER"),
         ca_file=Path(ca_file),
         master_secret_arn=given("MASTER_SECRET_ARN"),
+        region=given("AWS_REGION"),  # boto3 reads AWS_DEFAULT_REGION only
         deadline_seconds=number("DEADLINE_SECONDS", environment.get("DEADLINE_SECONDS") or str(DEADLINE_SECONDS)),
     )
     if problems:

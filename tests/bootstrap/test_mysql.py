@@ -54,6 +54,7 @@ def settings_of(server: Mysql, host: str = "127.0.0.1", ca_file: Path | None = N
         user="",
         ca_file=found,
         master_secret_arn="",
+        region="",
         deadline_seconds=0,
     )
 

@@ -30,13 +30,16 @@ def environment(rds_with_tls: Rds, emulator: Emulator) -> dict[str, str]:
         "DATABASE_USER": name,
         "DATABASE_CA_FILE": str(rds_with_tls.ca_file),
         "MASTER_SECRET_ARN": secret["ARN"],
+        "AWS_REGION": "eu-central-1",
         "DEADLINE_SECONDS": "0",  # one attempt
     }
 
 
 def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    # As the Job has it: boto3 would find a region here that it does not find there.
+    ours = {name: value for name, value in os.environ.items() if name != "AWS_DEFAULT_REGION"}
     return subprocess.run(
-        [sys.executable, "-m", "infra.bootstrap"], env=os.environ | environment, capture_output=True, text=True
+        [sys.executable, "-m", "infra.bootstrap"], env=ours | environment, capture_output=True, text=True
     )
 
 

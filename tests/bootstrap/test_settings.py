@@ -21,6 +21,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "DATABASE_USER": "orders",
         "DATABASE_CA_FILE": str(tmp_path / "ca.pem"),
         "MASTER_SECRET_ARN": "arn:secret",
+        "AWS_REGION": "eu-central-1",
     }
 
 
@@ -33,7 +34,8 @@ def test_the_environment_is_read(environment: dict[str, str]) -> None:
         5432,
         7,
     )
-    assert (settings.database, settings.user, settings.master_secret_arn) == ("orders", "orders", "arn:secret")
+    assert (settings.database, settings.user) == ("orders", "orders")
+    assert (settings.master_secret_arn, settings.region) == ("arn:secret", "eu-central-1")
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
@@ -48,6 +50,7 @@ def test_every_missing_variable_is_named_at_once() -> None:
         "DATABASE_USER",
         "DATABASE_CA_FILE",
         "MASTER_SECRET_ARN",
+        "AWS_REGION",
     }
 
 
