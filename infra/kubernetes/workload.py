@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi import ResourceOptions
+from pulumi import CustomTimeouts, ResourceOptions
 
 from infra.catalogue import Scale
 from infra.kubernetes import collector, labels, network_policy, pods, scaling
@@ -15,6 +15,8 @@ SERVICE_PORT = 80
 """Where a Service listens, so that http://<service> is enough."""
 SHUTDOWN_SECONDS = 20
 """SHUTDOWN_SECONDS of the container: what it may take to finish what is in flight."""
+PROGRESS_SECONDS, ENGINE_WAITS = 300, "6m"
+"""What a new version may take to become available: two minutes for a node, one for its image, one to start."""
 BOOTSTRAP_CPU_MILLIS, BOOTSTRAP_MEMORY_MIB = 50, 128
 
 
@@ -196,13 +198,17 @@ class Workload(pulumi.ComponentResource):
                 ),
                 min_ready_seconds=5,
                 revision_history_limit=3,
-                # Below the ten minutes that Pulumi waits: the Deployment itself then says what keeps it.
-                progress_deadline_seconds=540,
+                progress_deadline_seconds=PROGRESS_SECONDS,
                 template=k8s.core.v1.PodTemplateSpecArgs(
                     metadata=k8s.meta.v1.ObjectMetaArgs(labels=self._labels), spec=self._pod()
                 ),
             ),
-            opts=ResourceOptions(parent=self, depends_on=needed),
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=needed,
+                # A bit longer: the Deployment itself then says what keeps it.
+                custom_timeouts=CustomTimeouts(create=ENGINE_WAITS, update=ENGINE_WAITS),
+            ),
         )
 
     def _pod(self) -> k8s.core.v1.PodSpecArgs:

@@ -90,7 +90,7 @@ def test_the_deployment_replaces_pods_without_ever_having_one_less(full: Plan) -
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
         "minReadySeconds": 5,
         "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": 540,
+        "progressDeadlineSeconds": 300,
     }
 
 
