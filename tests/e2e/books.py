@@ -3,9 +3,17 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import UUID
 
-from tests.e2e.system import System
+import psycopg
+
+
+class Databases(Protocol):
+    """An environment whose databases can be looked into."""
+
+    def database(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """That of the service."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +32,10 @@ class Booked:
         return self.status == "confirmed" or (self.status == "cancelled" and self.settled)
 
 
-def orders_of(system: System, customers: Collection[str]) -> list[Booked]:
+def orders_of(databases: Databases, customers: Collection[str]) -> list[Booked]:
     """Every order of these customers, whether anybody was told of it or not."""
     query = "SELECT id, customer_id, status, settled, lines, total_amount FROM orders WHERE customer_id = ANY(%s)"
-    with system.database("orders") as database:
+    with databases.database("orders") as database:
         rows = database.execute(query, [list(customers)]).fetchall()
     return [
         Booked(str(id_), customer, status, settled, Counter({each["sku"]: each["quantity"] for each in lines}), total)
@@ -35,12 +43,12 @@ def orders_of(system: System, customers: Collection[str]) -> list[Booked]:
     ]
 
 
-def money_kept(system: System, orders: Collection[str]) -> dict[str, int]:
+def money_kept(databases: Databases, orders: Collection[str]) -> dict[str, int]:
     """Order -> what the payment provider has captured for it and not given back; of the orders that it knows."""
     query = """
         SELECT payments.order_id, sum(provider.captured - provider.refunded)
         FROM payments JOIN provider_payments AS provider ON provider.reference = payments.id
         WHERE payments.order_id = ANY(%s) GROUP BY payments.order_id"""
-    with system.database("payments") as database:
+    with databases.database("payments") as database:
         rows = database.execute(query, [[UUID(order) for order in orders]]).fetchall()
     return {str(order): int(amount) for order, amount in rows}

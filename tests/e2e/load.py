@@ -2,13 +2,16 @@
 
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 
-from tests.e2e.shop import Person
+from tests.e2e.shop import Person, Shop
 from tests.fixtures import wait_for
 
 CLEAR_SECONDS = 120
@@ -22,16 +25,23 @@ CANCELLING, REPEATING = 0.2, 0.2
 
 @dataclass
 class Customer:
-    """One person with their habits; `accepted` are the ids of their orders by key."""
+    """One person with their habits; `accepted` are the ids of their orders by key.
+
+    A patient one asks until the answer is clear; to the others every request has to be answered at once.
+    """
 
     person: Person
     skus: Sequence[str]
     chance: random.Random
+    patient: bool = True
     accepted: dict[str, str] = field(default_factory=dict)
 
     def shop_until(self, end: float) -> None:
         """Orders until the end, by time.monotonic()."""
-        while time.monotonic() < end:
+        self.shop_while(lambda: time.monotonic() < end)
+
+    def shop_while(self, wanted: Callable[[], bool]) -> None:
+        while wanted():
             key, body = secrets.token_hex(8), self._basket()
             self.accepted[key] = self._place(key, body)
             if self.chance.random() < REPEATING:
@@ -47,14 +57,17 @@ class Customer:
 
     def _place(self, key: str, body: dict[str, object]) -> str:
         # 409: the same request is still being answered.
-        answer = persistently(lambda: self.person.place_order(key, json=body), UNCLEAR | {409})
+        answer = self._answer(lambda: self.person.place_order(key, json=body), UNCLEAR | {409})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
     def _cancel(self, order_id: str) -> None:
         path = f"/orders/{order_id}/cancellation"
-        answer = persistently(lambda: self.person.request("POST", path, json={"reason": "second thoughts"}), UNCLEAR)
+        answer = self._answer(lambda: self.person.request("POST", path, json={"reason": "second thoughts"}), UNCLEAR)
         assert answer.status_code in (200, 409), answer.text  # 409: it was confirmed first
+
+    def _answer(self, send: Callable[[], httpx.Response], unclear: frozenset[int]) -> httpx.Response:
+        return persistently(send, unclear) if self.patient else send()
 
 
 def persistently(send: Callable[[], httpx.Response], unclear: frozenset[int]) -> httpx.Response:
@@ -72,3 +85,22 @@ def persistently(send: Callable[[], httpx.Response], unclear: frozenset[int]) ->
 
     wait_for(try_once, CLEAR_SECONDS, "a clear answer")
     return clear[0]
+
+
+@contextmanager
+def shopping(shop: Shop, skus: Sequence[str], number: int, *, patient: bool = True) -> Iterator[list[Customer]]:
+    """So many customers order for the time of the context. Raises what went wrong for one of them."""
+    chance = random.Random(secrets.token_bytes(8))  # noqa: S311 -- habits, not secrets
+    customers = [
+        Customer(shop.newcomer(), skus, random.Random(chance.random()), patient)  # noqa: S311
+        for _ in range(number)
+    ]
+    enough = threading.Event()
+    with ThreadPoolExecutor(number) as pool:
+        going = [pool.submit(customer.shop_while, lambda: not enough.is_set()) for customer in customers]
+        try:
+            yield customers
+        finally:
+            enough.set()
+        for each in going:
+            each.result()
