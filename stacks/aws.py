@@ -105,7 +105,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
         spot=settings.cluster.spot,
         burstable=settings.cluster.burstable,
         vcpu_limit=settings.cluster.vcpu_limit,
-        certificates=rds_roots.roots(region),
+        certificates=settings.target.authority or rds_roots.roots(region),
     )
     platform = Platform("platform", platform_args, in_cluster)
 

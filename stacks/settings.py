@@ -139,6 +139,8 @@ class TargetSettings(Settings):
 
     endpoints: dict[str, str] = {}
     """Service of AWS -> the address that answers for it."""
+    authority: Annotated[str, StringConstraints(pattern=r"^-----BEGIN CERTIFICATE-----\n")] | None = None
+    """PEM of who signs the certificates of the databases that stand for RDS; none for Amazon's own."""
 
 
 class AwsSettings(Settings):
@@ -241,6 +243,7 @@ PATTERNS = {
     "instance_class": "is no class of instances: as in `db.t4g.micro`",
     "promote_from": "is no registry with a prefix: as in `123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev`",
     "digests": "is no digest: sha256: and 64 hexadecimal digits",
+    "authority": "is no certificate: PEM, not the name of a file",
 }
 
 

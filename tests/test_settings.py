@@ -153,6 +153,11 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
             "365, 400, 545 or 731",
             id="days that CloudWatch does not know",
         ),
+        pytest.param(
+            {"target": {"authority": "authority.pem"}},
+            "shop:target.authority: `authority.pem` is no certificate: PEM, not the name of a file",
+            id="a file for a certificate",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with(given: dict[str, Any], said: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.aws import rds_roots
 from infra.catalogue import CatalogueError
 from stacks.settings import SettingsError
 from tests.aws.planning import (
@@ -363,6 +364,18 @@ def test_a_container_has_exactly_the_environment_of_the_contract() -> None:
     assert variables(plan, "notifications")["TABLE_NAME"] == "notifications-table"
     assert variables(plan, "users")["USER_POOL_ID"] == plan.outputs["issuer"].rpartition("/")[2]
     assert {"USER_POOL_ID", "DATABASE_URL", "TOPIC_ARN"}.isdisjoint(variables(plan, "pricing"))
+
+
+def test_containers_trust_amazon_for_their_databases_or_who_stands_for_it() -> None:
+    authority = "-----BEGIN CERTIFICATE-----\nof another\n-----END CERTIFICATE-----\n"
+    on_aws, elsewhere = environment("dev"), environment("dev", target={"authority": authority})
+
+    assert trusted(on_aws) == rds_roots.roots("eu-central-1")
+    assert trusted(elsewhere) == authority
+
+
+def trusted(plan: Plan) -> str:
+    return str(plan.named(":ConfigMap", "platform-rds-roots")["data"]["ca.pem"])
 
 
 def test_migration_and_service_run_in_one_environment() -> None:
