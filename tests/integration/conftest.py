@@ -1,64 +1,53 @@
-"""One environment for all tests of the folder: a control plane, an empty account, the stack `emulated` on both."""
+"""One environment for all tests of the story, and what its runs of the engine took."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.integration.control_plane import ControlPlane, control_plane
-from tests.integration.emulators import Aws, emulated_aws, put_aws_command
-from tests.integration.node import node
-from tests.integration.stack import Stack
+from tests.integration.environment import Environment, Pods, missing, standing_in, with_pods
+from tests.integration.pods.images import table
 from tests.integration.toolchain import explained, of_this_machine
 
-RUNS = pytest.StashKey[list[str]]()
+SAID = pytest.StashKey[list[str]]()
 ENDED = pytest.StashKey[str]()
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What was there at a time."""
-
-    aws: set[str]
-    cluster: set[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    aws: Aws
-    cluster: ControlPlane
-    stack: Stack
-    moments: dict[str, Moment] = field(default_factory=dict)
-
-    def remember(self, name: str) -> None:
-        self.moments[name] = Moment(self.aws.inventory(), self.cluster.inventory())
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its network is not that of the machine: the tests of others come after it
 def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     tools = of_this_machine()
-    if missing := tools.missing():
-        pytest.skip(explained(missing))
-    folders = {name: _private(tmp_path_factory, name) for name in ("cluster", "aws", "commands", "stack")}
-    with (
-        control_plane(tools, folders["cluster"]) as cluster,
-        node(cluster),
-        emulated_aws(folders["aws"], cluster) as aws,
-    ):
-        put_aws_command(folders["commands"], cluster)
-        environment = Environment(
-            aws=aws, cluster=cluster, stack=Stack(folders["stack"], tools, aws, folders["commands"])
-        )
+    if lacking := tools.missing():
+        pytest.skip(explained(lacking))
+
+    def new_folder(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        folder.chmod(0o700)
+        return folder
+
+    no_pods = missing(tools)
+    with standing_in(tools, new_folder) if no_pods else with_pods(tools, new_folder) as environment:
         environment.remember("nothing")
         yield environment
-        request.config.stash[RUNS] = [str(run) for run in environment.stack.runs]
+        said = [str(run) for run in environment.stack.runs]
+        if environment.pods is not None:
+            said += ["", *table(environment.pods.built.values())]
+        request.config.stash[SAID] = [*said, *request.config.stash.get(SAID, [])]
 
 
-def _private(factory: pytest.TempPathFactory, name: str) -> Path:
-    folder = factory.mktemp(name)
-    folder.chmod(0o700)
-    return folder
+@pytest.fixture
+def pods(environment: Environment) -> Pods:
+    """Skips where no pod runs."""
+    if environment.pods is None:
+        pytest.skip(f"no pod runs here: {missing(of_this_machine())}")
+    return environment.pods
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines for the end of the run."""
+    lines: list[str] = []
+    yield lines
+    request.config.stash[SAID] = [*request.config.stash.get(SAID, []), *lines]
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -78,7 +67,7 @@ def _tells_the_story(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if runs := terminalreporter.config.stash.get(RUNS, []):
-        terminalreporter.section("runs of the engine")
-        for run in runs:
-            terminalreporter.write_line(run)
+    if said := terminalreporter.config.stash.get(SAID, []):
+        terminalreporter.section("figures")
+        for line in said:
+            terminalreporter.write_line(line)

@@ -1,7 +1,7 @@
-"""A Kubernetes control plane: etcd, API server, controller manager.
+"""A Kubernetes control plane: etcd, API server, controller manager, and a scheduler where there is a node.
 
 The controllers make pods out of Deployments and Jobs, so that the API server's own admission (Pod Security) judges
-them. Nothing runs the pods; `node.py` says that it does.
+them. Nothing runs the pods, and `node.py` says that it does (STAND_IN); or `pods/node.py` does (REAL_NODE).
 """
 
 import base64
@@ -10,7 +10,7 @@ import secrets
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fixtures import free_port, wait_for
+from tests.integration.modes import ADMIN, GROUPS, ISSUER, NAMES, SCHEDULER, STAND_IN, Mode
+from tests.integration.modes import REAL_NODE as REAL_NODE
+from tests.integration.pods.authority import authority
+from tests.integration.pods.network import CLUSTER_IPS
 from tests.integration.processes import running
 from tests.integration.toolchain import Toolchain
 
@@ -28,19 +32,6 @@ Record = dict[str, Any]
 
 CRDS = Path(__file__).parent / "crds"
 """Custom resources that EKS Auto Mode brings along."""
-CONTROLLERS = (
-    "deployment-controller",
-    "disruption-controller",
-    "endpoints-controller",
-    "endpointslice-controller",
-    "garbage-collector-controller",
-    "job-controller",
-    "namespace-controller",
-    "replicaset-controller",
-    "root-ca-certificate-publisher-controller",
-    "serviceaccount-controller",
-)
-"""What makes pods and addresses out of what the program applies, and what cleans up after it."""
 OF_THE_SERVER = frozenset({"events", "leases", "componentstatuses", "apiservices", "ipaddresses"})
 """Kinds whose objects come and go by themselves."""
 
@@ -50,8 +41,13 @@ class ControlPlane:
     endpoint: str
     certificate_authority: str
     """PEM."""
-    token: str
-    """Of an administrator."""
+    tokens: Mapping[str, str]
+    """User -> token, of all users in GROUPS."""
+
+    @property
+    def token(self) -> str:
+        """Of an administrator."""
+        return self.tokens[ADMIN]
 
     @property
     def certificate_authority_data(self) -> str:
@@ -61,6 +57,11 @@ class ControlPlane:
     def get(self, path: str) -> Record:
         """Raises: urllib.error.HTTPError, with the server's reason in its body."""
         return self._call("GET", path)
+
+    def text(self, path: str) -> str:
+        """What is no object: logs, metrics. Raises: urllib.error.HTTPError, with the reason in its body."""
+        with self._open("GET", path) as answer:
+            return str(answer.read().decode(errors="replace"))
 
     def post(self, path: str, body: Record) -> Record:
         """Raises: urllib.error.HTTPError, with the server's reason in its body."""
@@ -111,28 +112,28 @@ class ControlPlane:
         trusted = ssl.create_default_context(cadata=self.certificate_authority)
         return urllib.request.urlopen(request, context=trusted, timeout=10)  # noqa: S310
 
-    def kubeconfig(self) -> Record:
+    def kubeconfig(self, user: str = ADMIN) -> Record:
         server = {"server": self.endpoint, "certificate-authority-data": self.certificate_authority_data}
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "it", "cluster": server}],
-            "users": [{"name": "it", "user": {"token": self.token}}],
+            "users": [{"name": "it", "user": {"token": self.tokens[user]}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
             "current-context": "it",
         }
 
 
 @contextmanager
-def control_plane(tools: Toolchain, folder: Path) -> Iterator[ControlPlane]:
+def control_plane(tools: Toolchain, folder: Path, mode: Mode = STAND_IN) -> Iterator[ControlPlane]:
     """Everything of it lies in the folder, which has to be there, and is private to its owner."""
     with ExitStack() as servers:
+        key = private_file(folder / "service-accounts.key", _private_key())
         etcd = servers.enter_context(_etcd(tools, folder))
-        plane = servers.enter_context(_api_server(tools, folder, etcd))
-        kubeconfig = folder / "kubeconfig.json"
-        kubeconfig.touch(mode=0o600)
-        kubeconfig.write_text(json.dumps(plane.kubeconfig()))
-        servers.enter_context(_controller_manager(tools, folder, plane, kubeconfig))
+        plane = servers.enter_context(_api_server(tools, folder, mode, etcd, key))
+        servers.enter_context(_controller_manager(tools, folder, mode, plane, key))
+        if mode.schedules:
+            servers.enter_context(_scheduler(tools, folder, plane))
         for file in sorted(CRDS.glob("*.yaml")):
             _define(plane, yaml.safe_load(file.read_text()))
         yield plane
@@ -156,55 +157,49 @@ def _etcd(tools: Toolchain, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _api_server(tools: Toolchain, folder: Path, etcd: str) -> Iterator[ControlPlane]:
-    port, token, certificates = free_port(), secrets.token_urlsafe(24), folder / "certificates"
-    tokens, key = folder / "tokens.csv", folder / "service-accounts.key"
-    for private in (tokens, key):
-        private.touch(mode=0o600)
-    tokens.write_text(f"{token},admin,admin,system:masters\n")
-    key.write_bytes(_private_key())
+def _api_server(tools: Toolchain, folder: Path, mode: Mode, etcd: str, key: Path) -> Iterator[ControlPlane]:
+    port = mode.port or free_port()
+    issuer = authority(folder / "certificates")
+    certificate, certificate_key = issuer.issue(*NAMES)
+    plane = ControlPlane(
+        endpoint=f"https://{mode.address}:{port}",
+        certificate_authority=issuer.certificate,
+        tokens={user: secrets.token_urlsafe(24) for user in GROUPS},
+    )
+    users = "".join(f"{plane.tokens[user]},{user},{user},{group}\n" for user, group in GROUPS.items())
     command = [
         tools.program("kube-apiserver"),
         f"--etcd-servers={etcd}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        f"--advertise-address={mode.address}",
         f"--secure-port={port}",
-        f"--cert-dir={certificates}",  # makes its own authority there
-        f"--token-auth-file={tokens}",
-        "--authorization-mode=RBAC",
+        f"--tls-cert-file={private_file(folder / 'certificates' / 'apiserver.crt', certificate)}",
+        f"--tls-private-key-file={private_file(folder / 'certificates' / 'apiserver.key', certificate_key)}",
+        f"--token-auth-file={private_file(folder / 'tokens.csv', users)}",
         "--anonymous-auth=false",
-        "--service-cluster-ip-range=10.96.0.0/16",
-        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-cluster-ip-range={CLUSTER_IPS}",
+        f"--service-account-issuer={ISSUER}",
         f"--service-account-signing-key-file={key}",
         f"--service-account-key-file={key}",
-        "--endpoint-reconciler-type=none",
         "--profiling=false",
+        *mode.api_server,
     ]
-
-    def plane() -> ControlPlane:
-        chain = (certificates / "apiserver.crt").read_text()
-        authority = chain[chain.rindex("-----BEGIN CERTIFICATE-----") :]  # the leaf comes first
-        return ControlPlane(endpoint=f"https://127.0.0.1:{port}", certificate_authority=authority, token=token)
-
-    def ready() -> bool:
-        return (certificates / "apiserver.crt").exists() and plane().ready()
-
-    with running("kube-apiserver", command, folder / "kube-apiserver.log", ready):
-        yield plane()
+    with running("kube-apiserver", command, folder / "kube-apiserver.log", plane.ready):
+        yield plane
 
 
 @contextmanager
-def _controller_manager(tools: Toolchain, folder: Path, plane: ControlPlane, kubeconfig: Path) -> Iterator[None]:
+def _controller_manager(tools: Toolchain, folder: Path, mode: Mode, plane: ControlPlane, key: Path) -> Iterator[None]:
     command = [
         tools.program("kube-controller-manager"),
-        f"--kubeconfig={kubeconfig}",
-        f"--controllers={','.join(CONTROLLERS)}",
-        "--use-service-account-credentials=false",
+        f"--kubeconfig={put_kubeconfig(plane, mode.manages_as, folder)}",
         "--leader-elect=false",
         "--bind-address=127.0.0.1",
         f"--secure-port={free_port()}",
         f"--cert-dir={folder / 'certificates'}",
-        f"--root-ca-file={_file(folder / 'ca.crt', plane.certificate_authority)}",
+        f"--flex-volume-plugin-dir={folder / 'volume-plugins'}",  # by default a folder of the machine, which it makes
+        f"--root-ca-file={private_file(folder / 'ca.crt', plane.certificate_authority)}",
+        f"--service-account-private-key-file={key}",
+        *mode.manager,
     ]
 
     def works() -> bool:
@@ -216,6 +211,20 @@ def _controller_manager(tools: Toolchain, folder: Path, plane: ControlPlane, kub
         return True
 
     with running("kube-controller-manager", command, folder / "kube-controller-manager.log", works):
+        yield
+
+
+@contextmanager
+def _scheduler(tools: Toolchain, folder: Path, plane: ControlPlane) -> Iterator[None]:
+    command = [
+        tools.program("kube-scheduler"),
+        f"--kubeconfig={put_kubeconfig(plane, SCHEDULER, folder)}",
+        "--leader-elect=false",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={folder / 'certificates'}",
+    ]
+    with running("kube-scheduler", command, folder / "kube-scheduler.log", lambda: True):
         yield
 
 
@@ -234,13 +243,21 @@ def _define(plane: ControlPlane, definition: Record) -> None:
     wait_for(served, 20, f"the API server serves {definition['metadata']['name']}")
 
 
-def _private_key() -> bytes:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+def _private_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    return key.decode()
 
 
-def _file(path: Path, content: str) -> Path:
+def put_kubeconfig(plane: ControlPlane, user: str, folder: Path) -> Path:
+    name = user.replace(":", "-")
+    return private_file(folder / f"{name}.kubeconfig", json.dumps(plane.kubeconfig(user)))
+
+
+def private_file(path: Path, content: str) -> Path:
+    """Its owner alone reads it, from the first moment on."""
+    path.touch(mode=0o600)
     path.write_text(content)
     return path
 

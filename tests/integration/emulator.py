@@ -1,6 +1,7 @@
 """The AWS of the integration tests: MiniStack with our mends, in memory, on loopback only.
 
-Run as `python -m tests.integration.emulator` with PORT and STATE_DIR in the environment.
+Run as `python -m tests.integration.emulator` with PORT and STATE_DIR in the environment. With SHOP_DATA_PLANE it also
+does what pods need of AWS, and enforces IAM (data_plane/).
 """
 
 import asyncio
@@ -8,10 +9,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import environment
+from tests.integration.data_plane import settings
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
@@ -41,8 +44,8 @@ def inventory() -> dict[str, list[str]]:
 
 
 def _keys(store: Any) -> Iterator[Any]:
-    if hasattr(store, "all_items"):  # MiniStack's mapping, of all accounts and regions
-        yield from (key for key, content in store.all_items() if not _is_gone(content))
+    if hasattr(store, "to_dict"):  # MiniStack's mappings, of all accounts, and of all regions where it has any
+        yield from (key for key, content in store.to_dict().items() if not _is_gone(content))
     elif isinstance(store, Mapping):
         yield from (key for key, content in store.items() if not _is_gone(content))
     elif isinstance(store, list | set | tuple):
@@ -53,7 +56,7 @@ def _is_gone(content: Any) -> bool:
     """What AWS shows for a while after it was deleted: a key of KMS for its week, a NAT gateway for its hour."""
     if isinstance(content, Mapping):
         return not content or content.get("KeyState") == "PendingDeletion" or content.get("State") == "deleted"
-    return content is None or content == []
+    return content is None or content in ([], 0)  # 0: so many roles have a policy of AWS's
 
 
 def with_inventory(app: "ASGIFramework") -> "ASGIFramework":
@@ -71,11 +74,11 @@ def with_inventory(app: "ASGIFramework") -> "ASGIFramework":
 
 
 def unhurried(app: "ASGIFramework") -> "ASGIFramework":
-    """Answers no sooner than in ANSWER_SECONDS."""
+    """Answers no sooner than in ANSWER_SECONDS, where the provider asks: over HTTP."""
 
     async def application(scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         async def send_later(event: "ASGISendEvent") -> None:
-            if event["type"] == "http.response.start":
+            if event["type"] == "http.response.start" and scope.get("scheme") != "https":
                 await asyncio.sleep(ANSWER_SECONDS)
             await send(event)
 
@@ -85,7 +88,9 @@ def unhurried(app: "ASGIFramework") -> "ASGIFramework":
 
 
 async def serve(port: int, state: Path) -> None:
-    os.environ.update(environment(port, state) | {"PERSIST_STATE": "0"})
+    plane = settings.read(os.environ)
+    # AUTH: signatures are verified and policies evaluated, but for the account's root, who is `test`.
+    os.environ.update(environment(port, state) | {"PERSIST_STATE": "0", "AUTH": "true" if plane else "false"})
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -100,7 +105,13 @@ async def serve(port: int, state: Path) -> None:
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    await hypercorn_serve(with_inventory(unhurried(app)), config, shutdown_trigger=stopping.wait)
+    application = with_inventory(unhurried(app))
+    async with AsyncExitStack() as running:
+        if plane is not None:
+            from tests.integration.data_plane.application import data_plane
+
+            application = await running.enter_async_context(data_plane(plane, config, application))
+        await hypercorn_serve(application, config, shutdown_trigger=stopping.wait)
 
 
 if __name__ == "__main__":

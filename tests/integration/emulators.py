@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 from tests.fixtures import free_port
 from tests.integration.control_plane import ControlPlane
+from tests.integration.data_plane import boundary
+from tests.integration.data_plane.settings import DataPlane
 from tests.integration.emulator import INVENTORY
 from tests.integration.mends import CERTIFICATE_AUTHORITY, ENDPOINT
+from tests.integration.pods.authority import Authority
 from tests.integration.processes import running
 
 REGION = "eu-central-1"
@@ -27,11 +33,24 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 @dataclass(frozen=True, kw_only=True)
 class Aws:
     url: str
+    authority: str | None = None
+    """PEM of who signs the certificates of databases and of AWS's names, when there are any."""
 
     @property
-    def endpoints(self) -> dict[str, str]:
-        """For the setting `shop:target`."""
-        return dict.fromkeys(SERVICES, self.url)
+    def target(self) -> dict[str, Any]:
+        """The setting `shop:target`."""
+        endpoints = dict.fromkeys(SERVICES, self.url)
+        return {"endpoints": endpoints} | ({"authority": self.authority} if self.authority else {})
+
+    def client(self, service: str) -> Any:
+        """A client of boto3 with the rights of the account's root."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
 
     def inventory(self) -> set[str]:
         """Everything that the emulator keeps, as `service/store key`."""
@@ -41,8 +60,12 @@ class Aws:
 
 
 @contextmanager
-def emulated_aws(folder: Path, cluster: ControlPlane) -> Iterator[Aws]:
-    """An empty account; any EKS cluster in it has the endpoint of `cluster`."""
+def emulated_aws(folder: Path, cluster: ControlPlane, authority: Authority | None = None) -> Iterator[Aws]:
+    """An empty account; any EKS cluster in it has the endpoint of `cluster`.
+
+    With an authority it has a data plane (data_plane/), whose servers' certificates are the authority's. That needs a
+    network of the tests' own (pods/network.py).
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -51,10 +74,24 @@ def emulated_aws(folder: Path, cluster: ControlPlane) -> Iterator[Aws]:
         "MINISTACK_REGION": REGION,
         ENDPOINT: cluster.endpoint,
         CERTIFICATE_AUTHORITY: cluster.certificate_authority_data,
+        **(_data_plane(folder, cluster, authority) if authority is not None else {}),
     }
     command = [sys.executable, "-m", "tests.integration.emulator"]
     with running("the emulator", command, folder / "emulator.log", lambda: _ready(url), environment=environment):
-        yield Aws(url=url)
+        aws = Aws(url=url, authority=authority.certificate if authority is not None else None)
+        if authority is not None:
+            boundary.make(aws.client("iam"))
+        yield aws
+
+
+def _data_plane(folder: Path, cluster: ControlPlane, authority: Authority) -> dict[str, str]:
+    return DataPlane(
+        authority=str(authority.folder),
+        folder=str(folder / "data-plane"),
+        api_server=cluster.endpoint,
+        api_server_authority=cluster.certificate_authority,
+        api_server_token=cluster.token,
+    ).to_environment() | {**CREDENTIALS, "AWS_SESSION_TOKEN": ""}  # whose they are is the account's root
 
 
 def put_aws_command(folder: Path, cluster: ControlPlane) -> None:

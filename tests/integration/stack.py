@@ -1,6 +1,7 @@
 """The stack `emulated`, driven by the CLI as a person does it: the program of the repository, its own state."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -43,6 +44,8 @@ class Run:
     """One run of the engine."""
 
     command: str
+    started: float
+    """By time.monotonic()."""
     seconds: float
     changes: list[Change] = field(default_factory=list)
 
@@ -58,7 +61,7 @@ class Run:
 
     def __str__(self) -> str:
         done = ", ".join(f"{count} {operation}" for operation, count in sorted(self.operations().items()))
-        return f"{self.command:<28} {self.seconds:6.1f} s  {done or 'nothing changed'}"
+        return f"{self.command:<36} {self.seconds:6.1f} s  {done or 'nothing changed'}"
 
 
 class Stack:
@@ -69,6 +72,7 @@ class Stack:
         self.runs: list[Run] = []
         self._folder, self._tools, self._aws, self._commands = folder, tools, aws, commands
         self._settings = folder / f"Pulumi.{NAME}.yaml"
+        self._calls = itertools.count()
         self.digests: dict[str, str] = {}
         """Image -> digest, where it is another one than the first."""
         for file in (ROOT / "services").glob("*/service.yaml"):
@@ -82,6 +86,15 @@ class Stack:
 
     def up(self) -> Run:
         return self._engine("up", "--yes", "--skip-preview")
+
+    def up_in_vain(self) -> str:
+        """What the engine printed: it has to fail."""
+        self._write_settings()
+        started = time.monotonic()
+        code, printed = self._printed("up", "--yes", "--skip-preview", "--stack", NAME, *self._from_settings())
+        assert code != 0, f"pulumi up should have failed:\n{printed}"
+        self.runs.append(Run("up, of what does not start", started, time.monotonic() - started))
+        return printed
 
     def preview(self, *options: str) -> Run:
         return self._engine("preview", *options)
@@ -103,7 +116,7 @@ class Stack:
         return {
             "services": str(self.services),
             "images": {"digests": {name: self.digests.get(name, digest(1)) for name in images}},
-            "target": {"endpoints": self._aws.endpoints},
+            "target": self._aws.target,
         }
 
     def _write_settings(self) -> None:
@@ -115,17 +128,25 @@ class Stack:
         self._write_settings()
         log = self._folder / f"events-{len(self.runs)}.json"
         started = time.monotonic()
-        where = ("--stack", NAME, "--config-file", str(self._settings), "--event-log", str(log))
-        self._pulumi(command, *where, *options)
-        run = Run(" ".join([command, *options]), time.monotonic() - started)
+        self._pulumi(command, "--stack", NAME, *self._from_settings(), "--event-log", str(log), *options)
+        run = Run(" ".join([command, *options]), started, time.monotonic() - started)
         for line in log.read_text().splitlines():
             run.changes += _changes(json.loads(line))
         self.runs.append(run)
         return run
 
+    def _from_settings(self) -> tuple[str, str]:
+        return "--config-file", str(self._settings)
+
     def _pulumi(self, *arguments: str, directory: Path = ROOT) -> str:
         """Raises AssertionError with all that was printed when it fails."""
-        log = self._folder / "pulumi.log"
+        code, printed = self._printed(*arguments, directory=directory)
+        assert code == 0, f"pulumi {' '.join(arguments)} ended with {code}:\n{printed}"
+        return printed
+
+    def _printed(self, *arguments: str, directory: Path = ROOT) -> tuple[int, str]:
+        """The exit code, and all that was printed."""
+        log = self._folder / f"pulumi-{next(self._calls)}.log"
         command = [self._tools.program("pulumi"), "--non-interactive", *arguments]
         with log.open("wb") as output:
             process = leashed(command, output, self._environment(), directory)
@@ -133,9 +154,7 @@ class Stack:
             code = process.wait(DEADLINE_SECONDS)
         finally:
             end(process)
-        printed = log.read_text(errors="replace")
-        assert code == 0, f"pulumi {' '.join(arguments)} ended with {code}:\n{printed}"
-        return printed
+        return code, log.read_text(errors="replace")
 
     def _environment(self) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "KUBE"))}

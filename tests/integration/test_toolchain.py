@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.toolchain import REMEDIES, explained, of_this_machine
+from tests.integration.pods.node import missing
+from tests.integration.toolchain import NODE_REMEDIES, REMEDIES, explained, of_this_machine
 
 
 @pytest.fixture
@@ -38,6 +39,14 @@ def test_what_is_missing_is_named_with_the_way_to_get_it() -> None:
     assert tools.missing() == REMEDIES
     with pytest.raises(FileNotFoundError, match="etcd is missing: setup-envtest use"):
         tools.program("etcd")
+
+
+@pytest.mark.usefixtures("empty_path")
+def test_a_node_on_which_pods_run_needs_more_and_says_what() -> None:
+    lacking = missing(of_this_machine({}))
+
+    assert NODE_REMEDIES.keys() - {"go"} <= lacking.keys()
+    assert "missing containerd, ctr: apt-get install containerd; " in explained(lacking)
 
 
 def test_programs_with_one_way_to_get_them_are_named_together() -> None:

@@ -12,16 +12,32 @@ INSTALLED = Path(__file__).parent.parent.parent / ".shop" / "pulumi" / "bin"
 """Where `make setup` puts the CLI."""
 PLUGIN = "pulumi plugin install resource {0} v{1}, then add $PULUMI_HOME/plugins/resource-{0}-v{1} to PATH"
 CLUSTER = f"setup-envtest use {KUBERNETES}, then set KUBEBUILDER_ASSETS to the folder that it prints"
-REMEDIES: Mapping[str, str] = {
+RELEASE = f"https://dl.k8s.io/v{KUBERNETES}/bin/<os>/<arch>/{{0}} into PATH"
+REMEDIES = {
     "pulumi": "make setup",
     "pulumi-language-python": "make setup",
     "pulumi-resource-aws": PLUGIN.format("aws", version("pulumi-aws")),
     "pulumi-resource-kubernetes": PLUGIN.format("kubernetes", version("pulumi-kubernetes")),
     "kube-apiserver": CLUSTER,
     "etcd": CLUSTER,
-    "kube-controller-manager": f"https://dl.k8s.io/v{KUBERNETES}/bin/<os>/<arch>/kube-controller-manager into PATH",
+    "kube-controller-manager": RELEASE.format("kube-controller-manager"),
 }
 """Program -> how to get it. setup-envtest has no controller manager, without which no namespace is ever deleted."""
+PLUGINS = Path("/usr/lib/cni")
+"""Where Debian puts the programs that give a pod its network."""
+PACKAGE = "apt-get install {0}"
+NODE_REMEDIES = {
+    **{name: REMEDIES[name] for name in ("kube-apiserver", "etcd", "kube-controller-manager")},
+    **{name: RELEASE.format(name) for name in ("kube-scheduler", "kubelet", "kube-proxy")},
+    **dict.fromkeys(("containerd", "ctr"), PACKAGE.format("containerd")),
+    "runc": PACKAGE.format("runc"),
+    "nft": PACKAGE.format("nftables"),
+    "conntrack": PACKAGE.format("conntrack"),
+    "ip": PACKAGE.format("iproute2"),
+    "unshare": PACKAGE.format("util-linux"),
+    "go": "https://go.dev/doc/install",
+}
+"""What a node needs on which pods really run, and its control plane."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +56,12 @@ class Toolchain:
     def program(self, name: str) -> str:
         """Where it lies. Raises: FileNotFoundError."""
         if (found := self.find(name)) is None:
-            raise FileNotFoundError(f"{name} is missing: {REMEDIES[name]}")
+            raise FileNotFoundError(f"{name} is missing: {(NODE_REMEDIES | REMEDIES)[name]}")
         return found
 
-    def missing(self) -> dict[str, str]:
-        """The programs that are not there -> how to get them."""
-        return {name: remedy for name, remedy in REMEDIES.items() if self.find(name) is None}
+    def missing(self, remedies: Mapping[str, str] = REMEDIES) -> dict[str, str]:
+        """Those of the programs that are not there -> how to get them."""
+        return {name: remedy for name, remedy in remedies.items() if self.find(name) is None}
 
 
 def of_this_machine(environment: Mapping[str, str] = os.environ) -> Toolchain:

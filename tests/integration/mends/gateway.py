@@ -13,7 +13,7 @@ vpc_links: dict[str, Record] = {}
 
 
 def api_gateway_hasvpc_links() -> None:
-    """API Gateway has no VPC links; these are records only, nothing goes through them."""
+    """API Gateway has no VPC links. These are records; what goes through them: data_plane/entrance.py."""
 
     def wrap(handle: Handler) -> Handler:
         async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:

@@ -1,8 +1,8 @@
-"""CloudWatch, EC2, ECR."""
+"""CloudWatch, Cognito, EC2, ECR."""
 
 from typing import Any
 
-from ministack.services import cloudwatch, ec2, ecr
+from ministack.services import cloudwatch, cognito, ec2, ecr
 
 from tests.integration.mends.handlers import Answer, Handler, Record, around, elements, given, succeeded
 
@@ -27,6 +27,20 @@ def cloudwatch_remembers_alarms() -> None:
         return handled
 
     around(cloudwatch, "_put_metric_alarm", wrap)
+
+
+def cognito_requires_of_a_password_what_the_pool_says() -> None:
+    """Cognito requires what a policy leaves out, and the provider leaves out what is false."""
+    kinds = ("RequireUppercase", "RequireLowercase", "RequireNumbers", "RequireSymbols")
+
+    def wrap(judge: Handler) -> Handler:
+        def judged(pool: Record, password: str) -> Any:
+            policy = {**dict.fromkeys(kinds, False), **pool.get("Policies", {}).get("PasswordPolicy", {})}
+            return judge({"Policies": {"PasswordPolicy": policy}}, password)
+
+        return judged
+
+    around(cognito, "_password_policy_errors", wrap)
 
 
 def ec2_remembers_flow_logs() -> None:
@@ -77,6 +91,7 @@ def ecr_remembers_exceptions_to_immutable_tags() -> None:
 
 MENDS = (
     cloudwatch_remembers_alarms,
+    cognito_requires_of_a_password_what_the_pool_says,
     ec2_remembers_flow_logs,
     ecr_remembers_exceptions_to_immutable_tags,
 )

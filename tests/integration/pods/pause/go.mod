@@ -1,0 +1,3 @@
+module shop/pause
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module shop/visitor
+
+go 1.26.0
