@@ -61,7 +61,7 @@ test: setup ## all tests: units, services on real servers, the whole system end 
 integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes API; skipped where they are not
 	@$(PYTHON) -m pytest -m integration tests/integration tests/policies $(TESTS)
 
-unit: .venv/.synced ## the quick tests, 80 seconds on two cores
+unit: .venv/.synced ## the quick tests, 90 seconds on two cores
 	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue

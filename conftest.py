@@ -11,17 +11,24 @@ pytest_plugins = ["tests.fixtures", "tests.mysql"]
 SLOW_MODULES = frozenset(
     {
         "test_concurrency.py",
+        "test_composing.py",
         "test_delivery.py",
+        "test_emulator.py",
         "test_fuzz.py",
         "test_go.py",
         "test_hostile_queries.py",
+        "test_in_hand.py",
         "test_interface.py",
         "test_invariants.py",
+        "test_main.py",
         "test_migrations.py",
         "test_money.py",
         "test_new_service.py",
+        "test_operation.py",
+        "test_postgres.py",
         "test_process.py",
         "test_properties.py",
+        "test_protos.py",
         "test_rebuild.py",
         "test_saga.py",
         "test_supervision.py",
@@ -37,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if (
             item.path.name in SLOW_MODULES
             or SECOND_ENGINE in item.name
-            or SECOND_ENGINE in getattr(item, "fixturenames", ())
+            or any(name.startswith(SECOND_ENGINE) for name in getattr(item, "fixturenames", ()))
         ):
             item.add_marker(pytest.mark.slow)
 

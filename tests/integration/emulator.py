@@ -26,8 +26,10 @@ ANSWER_SECONDS = 0.005
 """The provider's HTTP client takes an answer within the same millisecond as the end of its request for a broken
 connection now and then, and sends the request again: a role is then made twice, and the second time refused. Seen once
 in a hundred creations without this wait, never in a thousand with it."""
-RECORDS = frozenset({"cloudwatch/alarm_history", "ec2/tags"})
-"""Stores of what was, not of what is: AWS keeps the history of an alarm, MiniStack the tags of what is deleted."""
+SIGN_INS = ("auth_codes", "authorization_codes", "challenge_sessions", "refresh_tokens", "revoked_tokens")
+RECORDS = frozenset({"cloudwatch/alarm_history", "ec2/tags", "rds/events", *(f"cognito/{name}" for name in SIGN_INS)})
+"""Stores of what was, not of what is: what happened to an alarm or a database, and who signed in, as AWS keeps it; the
+tags of what is deleted."""
 
 
 def inventory() -> dict[str, list[str]]:
