@@ -14,7 +14,7 @@ import pytest
 
 from infra.local import mysql as servers
 from infra.local.servers import account
-from tests.bootstrap.authority import CA_FILE, SERVER_CERTIFICATE, SERVER_KEY, issue
+from tests.authority import CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY, issue
 from tests.fixtures import FreshDatabase, free_port, wait_for
 
 DURABILITY_OFF = ("innodb-flush-log-at-trx-commit=0",)
@@ -89,7 +89,9 @@ def running_mysql(*settings: str, tls: bool = False) -> Iterator[Mysql]:
         folder.chmod(0o711)
         if tls:
             settings += _certified(folder)
-        server = Mysql(port=free_port(), password=secrets.token_urlsafe(24), ca_file=folder / CA_FILE if tls else None)
+        server = Mysql(
+            port=free_port(), password=secrets.token_urlsafe(24), ca_file=folder / CERTIFICATE if tls else None
+        )
         password_file, data = folder / "password", folder / "data"
         password_file.write_text(server.password)
         servers.initialise(data, password_file)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from infra.local import servers
-from tests.bootstrap.authority import issue
+from tests.authority import CERTIFICATE, issue
 from tests.fixtures import DURABILITY_OFF, free_port, wait_for
 
 MASTER = "platform"
@@ -58,7 +58,7 @@ class Rds:
 
     @property
     def ca_file(self) -> Path:
-        return self.folder / "ca.pem"
+        return self.folder / CERTIFICATE
 
     def connect(
         self, user: str = MASTER, password: str | None = None, database: str = "postgres"

@@ -13,7 +13,7 @@ from pymysql.converters import escape_string
 from infra.bootstrap import mysql
 from infra.bootstrap.settings import Master, Settings
 from infra.local import mysql as servers
-from tests.bootstrap.authority import CA_FILE, issue
+from tests.authority import CERTIFICATE, issue
 from tests.mysql import Mysql
 
 IAM = "IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL"
@@ -108,6 +108,6 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_password(mysql_with_tls: M
     issue(tmp_path)
 
     with pytest.raises(pymysql.err.OperationalError, match="certificate verify failed"):
-        mysql.connect(settings_of(mysql_with_tls, ca_file=tmp_path / CA_FILE), master_of(mysql_with_tls))
+        mysql.connect(settings_of(mysql_with_tls, ca_file=tmp_path / CERTIFICATE), master_of(mysql_with_tls))
     with pytest.raises(pymysql.err.OperationalError, match="Hostname mismatch"):
         mysql.connect(settings_of(mysql_with_tls, host="localhost"), master_of(mysql_with_tls))

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.bootstrap.authority import issue
+from tests.authority import CERTIFICATE, issue
 from tests.bootstrap.conftest import MASTER, Rds
 from tests.fixtures import Emulator
 
@@ -59,7 +59,7 @@ def test_a_server_with_a_certificate_of_another_authority_is_not_given_the_passw
     environment: dict[str, str], rds_with_tls: Rds, tmp_path: Path
 ) -> None:
     issue(tmp_path)
-    done = run(environment | {"DATABASE_CA_FILE": str(tmp_path / "ca.pem")})
+    done = run(environment | {"DATABASE_CA_FILE": str(tmp_path / CERTIFICATE)})
 
     assert done.returncode == 1
     assert "certificate verify failed" in done.stderr

@@ -34,7 +34,7 @@ def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         request.config.stash[SAID] = [*said, *request.config.stash.get(SAID, [])]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pods(environment: Environment) -> Pods:
     """Skips where no pod runs."""
     if environment.pods is None:

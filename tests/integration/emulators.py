@@ -12,13 +12,13 @@ from typing import Any
 
 import boto3
 
+from tests.authority import Authority
 from tests.fixtures import free_port
 from tests.integration.control_plane import ControlPlane
 from tests.integration.data_plane import boundary
 from tests.integration.data_plane.settings import DataPlane
 from tests.integration.emulator import INVENTORY
 from tests.integration.mends import CERTIFICATE_AUTHORITY, ENDPOINT
-from tests.integration.pods.authority import Authority
 from tests.integration.processes import running
 
 REGION = "eu-central-1"

@@ -16,6 +16,7 @@ import pytest
 from psycopg import Connection, connect
 
 from infra.kubernetes import collector
+from tests.authority import CERTIFICATE, Authority
 from tests.e2e.shop import Shop
 from tests.integration.control_plane import ControlPlane, control_plane
 from tests.integration.data_plane import postgres, webhook
@@ -23,7 +24,6 @@ from tests.integration.emulators import CREDENTIALS, Aws, emulated_aws, put_aws_
 from tests.integration.modes import REAL_NODE
 from tests.integration.node import node
 from tests.integration.pods import images
-from tests.integration.pods.authority import CERTIFICATE, Authority
 from tests.integration.pods.collector import __file__ as COLLECTOR
 from tests.integration.pods.configuration import REGISTRY_PORT
 from tests.integration.pods.images import Image

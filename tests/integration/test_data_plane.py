@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from infra.aws.workload_identity import administer_people
 from infra.bootstrap import postgres
 from shop import oauth
+from tests.authority import authority
 from tests.fixtures import wait_for
 from tests.integration.control_plane import control_plane
 from tests.integration.data_plane import webhook
@@ -42,7 +43,6 @@ from tests.integration.data_plane.shop_stand_in import (
     shop,
 )
 from tests.integration.emulators import emulated_aws
-from tests.integration.pods.authority import authority
 from tests.integration.pods.network import AWS, private_network
 from tests.integration.toolchain import explained, of_this_machine
 

@@ -47,13 +47,12 @@ READY_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def shop(environment: Environment) -> Shop:
-    """Asked for where pods run only."""
+def shop(environment: Environment, pods: Pods) -> Shop:
     return environment.shop().opened()
 
 
 @pytest.fixture(scope="module")
-def vain_attempt(environment: Environment) -> Iterator["Future[str]"]:
+def vain_attempt(environment: Environment, pods: Pods) -> Iterator["Future[str]"]:
     """A version of notifications that does not start is being deployed meanwhile: the engine waits some minutes."""
     digests = environment.stack.digests
     good = digests["notifications"]
@@ -163,7 +162,7 @@ def test_killed_pods_lose_nothing(environment: Environment, pods: Pods, shop: Sh
     assert_nothing_was_lost(shop, environment, customers, shelves)
 
 
-@pytest.mark.usefixtures("pods", "vain_attempt")
+@pytest.mark.usefixtures("vain_attempt")
 def test_a_restarted_database_loses_nothing(environment: Environment, shop: Shop) -> None:
     shelves = filled(shop)
 
@@ -176,7 +175,7 @@ def test_a_restarted_database_loses_nothing(environment: Environment, shop: Shop
     assert_nothing_was_lost(shop, environment, customers, shelves)
 
 
-@pytest.mark.usefixtures("pods", "vain_attempt")
+@pytest.mark.usefixtures("vain_attempt")
 def test_drained_queues_lose_nothing(environment: Environment, shop: Shop) -> None:
     """Everything that is under way between the services of the saga is thrown away: they ask again."""
     shelves, sqs = filled(shop), environment.aws.client("sqs")
@@ -196,7 +195,6 @@ def test_drained_queues_lose_nothing(environment: Environment, shop: Shop) -> No
     assert_nothing_was_lost(shop, environment, customers, shelves)
 
 
-@pytest.mark.usefixtures("pods")
 def test_a_version_that_does_not_start_does_not_replace_the_old_one_and_up_says_why(
     environment: Environment, vain_attempt: "Future[str]", shop: Shop
 ) -> None:

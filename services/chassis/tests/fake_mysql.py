@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pymysql.constants import CLIENT, COMMAND
 
-from tests.bootstrap.authority import CA_FILE, SERVER_CERTIFICATE, SERVER_KEY, issue
+from tests.authority import CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY, issue
 
 OK = b"\x00\x00\x00\x02\x00\x00\x00"
 SALT = b"12345678"
@@ -36,7 +36,7 @@ class FakeMysql:
 
     @property
     def ca_file(self) -> str:
-        return str(self.folder / CA_FILE)
+        return str(self.folder / CERTIFICATE)
 
     def serve(self) -> None:
         with suppress(OSError):  # the listener is closed

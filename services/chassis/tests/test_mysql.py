@@ -15,7 +15,7 @@ from pymysql.err import OperationalError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 
 from services.chassis.tests.fake_mysql import FakeMysql, fake_mysql
-from tests.bootstrap.authority import CA_FILE, issue
+from tests.authority import CERTIFICATE, issue
 from tests.fixtures import FreshDatabase
 from tests.mysql import Mysql
 
@@ -48,7 +48,7 @@ async def test_a_server_that_cannot_prove_who_it_is_is_refused(
 ) -> None:
     issue(tmp_path)
     elsewhere = encrypted.url.replace("127.0.0.1", "localhost")
-    for url, ca_file in ((encrypted.url, tmp_path / CA_FILE), (elsewhere, mysql_with_tls.ca_file)):
+    for url, ca_file in ((encrypted.url, tmp_path / CERTIFICATE), (elsewhere, mysql_with_tls.ca_file)):
         database = Database(url, password=encrypted.password, ca_file=str(ca_file))
         await database.open()
         with pytest.raises(SqlOperationalError, match="Can't connect"):

@@ -12,11 +12,11 @@ from hypercorn.config import Config
 from infra.local import mended
 from infra.local.emulator import hanging_up
 from infra.local.files import write_private
+from tests.authority import Authority
 from tests.integration.data_plane import entrance, logins, names, pod_identity, targets, webhook
 from tests.integration.data_plane.databases import Instances, rds_runs_servers
 from tests.integration.data_plane.kubernetes import ApiServer
 from tests.integration.data_plane.settings import NAMES, DataPlane
-from tests.integration.pods.authority import Authority
 from tests.integration.pods.network import AWS, POD_IDENTITY
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any
 from ministack.services import rds
 
 from infra.local.files import write_private
+from tests.authority import Authority
 from tests.integration.data_plane import postgres
 from tests.integration.data_plane.settings import REGION, DataPlane
 from tests.integration.mends.handlers import Handler, Record, around, succeeded
-from tests.integration.pods.authority import Authority
 from tests.integration.pods.network import database
 
 NUMBERS = range(1, 17)

@@ -2,8 +2,8 @@
 
 import base64
 
+from tests.authority import Authority
 from tests.integration.control_plane import ControlPlane
-from tests.integration.pods.authority import Authority
 from tests.integration.pods.network import AWS
 
 PATH = "/_pod-identity/mutate"

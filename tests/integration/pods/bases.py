@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.pods.authority import Authority
+from tests.authority import Authority
 from tests.integration.pods.buildah import AUTHORITIES, Buildah, BuildError, ran
 
 RECIPE = "1"

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from infra.aws import build_context
 from infra.local.supervision import port_is_free
+from tests.authority import Authority, authority
 from tests.fixtures import free_port
-from tests.integration.pods.authority import Authority, authority
 from tests.integration.pods.bases import Bases, bases, container, name_of_python, say
 from tests.integration.pods.buildah import Buildah, BuildError, buildah
 from tests.integration.pods.registry import Manifest, Registry, registry

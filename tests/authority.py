@@ -1,6 +1,7 @@
-"""The certificate authority of the emulated AWS: of its names, and of its databases."""
+"""A certificate authority of the tests', and certificates of servers."""
 
 import ipaddress
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 DAYS = 30
 CERTIFICATE, KEY = "authority.pem", "authority.key"
+SERVER_CERTIFICATE, SERVER_KEY = "server.pem", "server.key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Authority:
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
         key = ec.generate_private_key(ec.SECP256R1())
         built = (
-            _of("shop integration tests")
+            _of("a server of the shop's tests")
             .issuer_name(issuer.subject)
             .public_key(key.public_key())
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
@@ -49,7 +51,7 @@ def authority(folder: Path) -> Authority:
     if not _is_good(folder / CERTIFICATE):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = ec.generate_private_key(ec.SECP256R1())
-        name = "shop integration tests: authority"
+        name = f"shop tests {secrets.token_hex(4)}"  # each its own, as a chain is looked up by name
         made = (
             _of(name)
             .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -63,6 +65,14 @@ def authority(folder: Path) -> Authority:
         (folder / KEY).write_text(_pem(key))
         (folder / CERTIFICATE).write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return found
+
+
+def issue(folder: Path) -> None:
+    """Puts an authority into the folder, and SERVER_CERTIFICATE with SERVER_KEY of a server at 127.0.0.1."""
+    certificate, key = authority(folder).issue("127.0.0.1")
+    (folder / SERVER_CERTIFICATE).write_text(certificate)
+    (folder / SERVER_KEY).touch(mode=0o600)
+    (folder / SERVER_KEY).write_text(key)
 
 
 _SIGNS = x509.KeyUsage(
