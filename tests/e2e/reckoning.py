@@ -23,11 +23,11 @@ def filled(shop: Shop) -> dict[str, int]:
 
 
 def assert_nothing_was_lost(
-    shop: Shop, databases: Databases, customers: Sequence[Customer], shelves: Shelves, told: bool = True
+    shop: Shop, databases: Databases, customers: Sequence[Customer], shelves: Shelves
 ) -> list[Booked]:
     """Waits until every order of the customers has ended; these were the only ones to order from the shelves.
 
-    With `told`, the activity log of each of them has to come to have every fact, each of them once.
+    And the activity log of each of them has to come to have every fact, each of them once.
     """
     people = {customer.person.request("GET", "/users/me").json()["id"]: customer.person for customer in customers}
     accepted = [order for customer in customers for order in customer.accepted.values()]
@@ -49,7 +49,7 @@ def assert_nothing_was_lost(
     owed = {order.id: order.total if order.status == "confirmed" else 0 for order in orders}
     assert {order: kept.get(order, 0) for order in owed} == owed
 
-    for customer_id, person in people.items() if told else ():
+    for customer_id, person in people.items():
         _assert_told_once(person, customer_id, [order for order in orders if order.customer_id == customer_id])
     return orders
 

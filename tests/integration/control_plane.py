@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.authority import authority
 from tests.fixtures import free_port, wait_for
 from tests.integration.modes import ADMIN, GROUPS, ISSUER, NAMES, SCHEDULER, STAND_IN, Mode
-from tests.integration.modes import REAL_NODE as REAL_NODE
 from tests.integration.pods.network import CLUSTER_IPS
 from tests.integration.processes import running
 from tests.integration.toolchain import Toolchain
