@@ -82,7 +82,7 @@ class Mysql:
 def running_mysql(*settings: str, tls: bool = False) -> Iterator[Mysql]:
     """A server of its own, on loopback, gone at the end. With TLS it takes no connection without."""
     if not servers.available():
-        pytest.skip("no MySQL or MariaDB server is installed (Debian: mariadb-server-core)")
+        pytest.skip("no MySQL or MariaDB server is installed (Debian: mariadb-server-core mariadb-client-core)")
     with tempfile.TemporaryDirectory(prefix="shop-mysql-") as name:
         folder = Path(name)
         # access() heeds no capabilities: in a folder of root's alone MariaDB takes its files for missing.

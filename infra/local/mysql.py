@@ -106,8 +106,8 @@ def _found() -> Path:
     if server is None:
         raise ServerUnavailable(
             "A MySQL or MariaDB server is needed (`database: {engine: mysql}`) and not here: install one"
-            " (Debian, Ubuntu: apt-get install mariadb-server-core; macOS: brew install mariadb), or declare"
-            " `postgres`."
+            " (Debian, Ubuntu: apt-get install mariadb-server-core mariadb-client-core; macOS: brew install mariadb),"
+            " or declare `postgres`."
         )
     return server
 

@@ -87,5 +87,7 @@ def test_a_machine_without_a_server_is_told_what_to_install(monkeypatch: pytest.
     monkeypatch.setattr(servers, "_path", lambda: str(tmp_path))
 
     assert not servers.available()
-    with pytest.raises(ServerUnavailable, match=r"apt-get install mariadb-server-core; .* or declare `postgres`"):
+    with pytest.raises(
+        ServerUnavailable, match=r"apt-get install mariadb-server-core mariadb-client-core; .* or declare `postgres`"
+    ):
         servers.command(tmp_path, "3306")

@@ -51,12 +51,13 @@ _MOVE = (
         version=stock.c.version + bindparam("moves"),
     )
 )
-_LOCK_RESERVATIONS = (
+_RESERVATIONS = (
     select(reservations)
     .where(one_of(reservations.c.order_id, bindparam("order_ids")))
     .order_by(reservations.c.order_id)
-    .with_for_update()
 )
+_LOCK_RESERVATIONS = _RESERVATIONS.with_for_update()
+_LOCK_FREE_RESERVATIONS = _RESERVATIONS.with_for_update(skip_locked=True)
 _ADD = insert(reservations)
 _CHANGE = (
     update(reservations)
@@ -101,15 +102,21 @@ async def lock_reservations(tx: AsyncConnection, order_ids: Collection[UUID]) ->
 
 
 async def lock_overdue(tx: AsyncConnection, now: datetime, at_most: int) -> Sequence[Reservation]:
-    """Reservations whose time was over at `now`, the oldest first, without those that somebody works on."""
-    wanted = (
-        select(reservations)
+    """Of the `at_most` longest overdue reservations at `now` those on which nobody else works.
+
+    They are found by their time and locked by their key. Locked as they are found, MySQL would lock their entries in
+    the index by time first, for which somebody who holds the stock may wait.
+    """
+    overdue = (
+        select(reservations.c.order_id)
         .where(reservations.c.state == State.RESERVED, reservations.c.expires_at <= now)
         .order_by(reservations.c.expires_at)
         .limit(at_most)
-        .with_for_update(skip_locked=True)
     )
-    return [_reservation(row._mapping) for row in await tx.execute(wanted)]
+    rows = await tx.execute(_LOCK_FREE_RESERVATIONS, {"order_ids": list(await tx.scalars(overdue))})
+    locked = [_reservation(row._mapping) for row in rows]
+    # Meanwhile somebody may have changed one, and gone.
+    return [one for one in locked if one.state is State.RESERVED]
 
 
 async def add(tx: AsyncConnection, new: Collection[Reservation]) -> None:

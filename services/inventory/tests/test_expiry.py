@@ -81,6 +81,24 @@ async def test_a_reservation_that_somebody_works_on_is_left_to_the_next_round(
     assert await warehouse.all_stock() == {"TEA": (3, 0), "CUP": (5, 0)}
 
 
+async def test_who_expires_and_who_pays_wait_for_each_other_in_no_circle(
+    warehouse: Warehouse, make_database: Callable[[], Awaitable[Database]]
+) -> None:
+    order = uuid4()
+    await warehouse.fill(TEA=5)
+    await warehouse.hear(placed(order, TEA=2), placed(uuid4(), TEA=1), now=NOON)
+
+    async with (await make_database()).transaction() as tx:
+        await handlers.order_paid(tx, paid(order))
+        expiring = asyncio.create_task(warehouse.expire(DUE))
+        await asyncio.wait([expiring], timeout=0.3)
+        assert not expiring.done()
+
+    assert await expiring == 1
+    assert await warehouse.states() == ["committed", "expired"]
+    assert await warehouse.stock("TEA") == (3, 0)
+
+
 async def test_what_expired_is_counted(warehouse: Warehouse) -> None:
     def counted() -> float:
         return REGISTRY.get_sample_value("reservations_expired_total") or 0
