@@ -19,6 +19,9 @@ ADMINISTRATOR = "platform"
 """May do everything, over TCP from this machine."""
 CONNECT_SECONDS = 5
 GRANTS = "grants.sql"
+TEMPORARY = ".tmp"
+"""A folder in that of the data. A server that starts removes all temporary tables that it finds: in a folder of several
+servers also those that another one works with."""
 # What a laptop has to spare: the defaults take 400 MB.
 SMALL = ("innodb-buffer-pool-size=64M", "innodb-log-buffer-size=4M", "performance-schema=OFF", "max-connections=100")
 
@@ -31,11 +34,12 @@ def available() -> bool:
 def initialise(data: Path, password_file: Path) -> None:
     """Makes the files of a server in the folder `data`, unless they are there. The file holds the administrator's
     password, of letters, digits, `-` and `_`."""
+    run_as = account()
+    for folder in (data, data / TEMPORARY):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run_as.own(folder)
     if (data / "mysql").exists():
         return
-    run_as = account()
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run_as.own(data)
     server = _found()
     if server.name == "mariadbd":
         program = shutil.which("mariadb-install-db", path=_path()) or "mariadb-install-db"
@@ -43,7 +47,7 @@ def initialise(data: Path, password_file: Path) -> None:
     else:
         command = [str(server), "--no-defaults", "--initialize-insecure"]
     done = subprocess.run(
-        [*run_as.prefix, *command, f"--datadir={data}"],
+        [*run_as.prefix, *command, f"--datadir={data}", f"--tmpdir={data / TEMPORARY}"],
         cwd=data,
         capture_output=True,
         text=True,
@@ -67,13 +71,15 @@ def initialise(data: Path, password_file: Path) -> None:
 def command(data: Path, port: str, settings: Sequence[str] = ()) -> list[str]:
     """The command of a server in the foreground, on loopback only. To be started in the folder `data`."""
     server = _found()
-    only = ["mysqlx=OFF"] if server.name == "mysqld" else []
+    # MariaDB takes every folder for a database.
+    only = ["mysqlx=OFF"] if server.name == "mysqld" else [f"ignore-db-dirs={TEMPORARY}"]
     given = [
         f"datadir={data}",
         f"port={port}",
         "bind-address=127.0.0.1",
         "socket=server.sock",  # in `data`: a longer path may be too long for a socket
         f"pid-file={data}/server.pid",
+        f"tmpdir={data / TEMPORARY}",
         f"init-file={data}/{GRANTS}",
         "skip-name-resolve",
         *SMALL,

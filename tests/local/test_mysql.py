@@ -41,6 +41,13 @@ def test_a_user_reaches_its_own_database_and_no_other(cluster: Properties) -> No
         connect(first, password=second["password"])
 
 
+def test_a_server_shares_its_temporary_files_with_no_other(mysql: Mysql) -> None:
+    (temporary,) = mysql.ask("SELECT @@tmpdir")
+    (data,) = mysql.ask("SELECT @@datadir")
+    assert Path(temporary) == Path(data) / servers.TEMPORARY
+    assert not [name for name in mysql.ask("SHOW DATABASES") if "tmp" in name]
+
+
 def test_a_database_that_is_there_is_adopted_with_its_data_and_a_new_password(cluster: Properties) -> None:
     first = made(_MysqlDatabaseProvider(), {"name": "adopted", **cluster})
     with connect(first) as connection, connection.cursor() as cursor:
