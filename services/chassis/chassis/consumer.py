@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
@@ -17,6 +18,7 @@ from structlog.contextvars import bound_contextvars
 
 from chassis import aws
 from chassis.aws import AWS_ERRORS
+from chassis.courtesy import REQUESTS
 from chassis.in_hand import Delivery, InHand
 from chassis.messages import TRACEPARENT_ATTRIBUTE, Event
 from chassis.pacing import Heartbeat, growing, jittered, pause
@@ -121,6 +123,7 @@ class Consumer(Generic[Tx]):
         self._visibility_seconds = visibility_seconds
         self._retry_seconds = retry_seconds
         self._in_doubt = False
+        self._worked_seconds = 0.0
         self._together = inbox.together
         self._heartbeat = Heartbeat(STUCK_SECONDS)
 
@@ -164,6 +167,7 @@ class Consumer(Generic[Tx]):
             # In the same order everywhere: two consumers that lock the same rows do not wait for each other.
             await in_hand.take(sorted(map(_read, messages), key=_order))
             await in_hand.room()
+            await REQUESTS.give_way(stopping, self._worked_seconds)
 
     async def _next_messages(self, queue: Queue) -> list[Message] | None:
         """None when the store or the queue is away."""
@@ -245,11 +249,13 @@ class Consumer(Generic[Tx]):
         return False
 
     async def _in_one_transaction(self, tasks: Sequence[_Task[Tx]]) -> list[Outcome]:
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(HANDLER_SECONDS):
                 handled = await self._inbox.handle([(task.event, self._observed(task)) for task in tasks])
         finally:
             self._heartbeat.beat()
+            self._worked_seconds = time.monotonic() - begun
         if len(tasks) >= self._together:
             self._together = min(self._inbox.together, self._together + 1)
         return ["handled" if new else "duplicate" for new in handled]

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from chassis import metrics
+from chassis.courtesy import REQUESTS
 from chassis.problems import Problem
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -36,7 +37,7 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with REQUESTS.answering(), structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._handle(scope, receive, send, request_id)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import aws, dialects
 from chassis.aws import AWS_ERRORS
+from chassis.courtesy import REQUESTS
 from chassis.database import DATABASE_ERRORS, Database, insert_before_commit, signal_after_commit
 from chassis.dialects import UtcDateTime
 from chassis.messages import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Event
@@ -154,6 +155,7 @@ class Relay:
             while not stopping.is_set():
                 self._heartbeat.beat()
                 self._database.signalled.clear()
+                begun = time.monotonic()
                 try:
                     await self._measure()
                     claimed = await self._round(client)
@@ -166,7 +168,9 @@ class Relay:
                     failures = 0
                     if not claimed:
                         await self._wait(stopping)
-                    elif claimed < CLAIMED_AT_ONCE:
+                        continue
+                    await REQUESTS.give_way(stopping, time.monotonic() - begun)
+                    if claimed < CLAIMED_AT_ONCE:
                         await pause(stopping, GATHER_SECONDS)
 
     async def _round(self, client: SNSClient) -> int:

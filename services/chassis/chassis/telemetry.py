@@ -1,10 +1,11 @@
-"""Traces: spans are always made, so that logs carry their ids; they are exported when there is somewhere to."""
+"""Traces: spans always have ids, for the logs; they are recorded and exported where there is somewhere to."""
 
 from __future__ import annotations
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from chassis.settings import Settings
 
@@ -17,7 +18,9 @@ def configure(settings: Settings) -> TracerProvider:
 
     The exporter and the sampler read their other OTEL_* variables themselves. Sampling is by the parent's decision.
     """
+    exported = settings.otel_exporter_otlp_endpoint is not None
     provider = TracerProvider(
+        sampler=None if exported else ALWAYS_OFF,
         resource=Resource.create(
             {
                 "service.name": settings.service_name,
@@ -27,7 +30,7 @@ def configure(settings: Settings) -> TracerProvider:
         ),
         shutdown_on_exit=False,
     )
-    if settings.otel_exporter_otlp_endpoint is not None:
+    if exported:
         # Imported here: most laptops export nothing, and the exporter brings requests and protobuf.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
