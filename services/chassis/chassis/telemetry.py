@@ -16,7 +16,8 @@ EXPORT_TIMEOUT_SECONDS = 2
 def configure(settings: Settings) -> TracerProvider:
     """Makes the process's tracer provider the global one. `shutdown()` of it sends what is not sent yet.
 
-    The exporter and the sampler read their other OTEL_* variables themselves. Sampling is by the parent's decision.
+    The exporter and the sampler read their other OTEL_* variables themselves. Sampling is by the parent's decision;
+    where nothing is exported, nothing is sampled.
     """
     exported = settings.otel_exporter_otlp_endpoint is not None
     provider = TracerProvider(

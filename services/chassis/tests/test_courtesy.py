@@ -27,8 +27,10 @@ async def busy_loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
             loop.call_soon(turn)
 
     turn()
-    yield
-    over = True
+    try:
+        yield
+    finally:
+        over = True
 
 
 @contextmanager
