@@ -28,7 +28,7 @@ from tests.integration.pods.collector import __file__ as COLLECTOR
 from tests.integration.pods.configuration import REGISTRY_PORT
 from tests.integration.pods.images import Image
 from tests.integration.pods.network import CLUSTER_DNS, REGISTRY, names_by, private_network
-from tests.integration.pods.node import Node, real_node
+from tests.integration.pods.node import Node, own_programs, real_node
 from tests.integration.pods.node import missing as missing_for_pods
 from tests.integration.pods.registry import registry
 from tests.integration.stack import Stack, digest
@@ -129,19 +129,20 @@ def standing_in(tools: Toolchain, new_folder: NewFolder) -> Iterator[Environment
 
 @contextmanager
 def with_pods(tools: Toolchain, new_folder: NewFolder) -> Iterator[Environment]:
-    """Images are built in the machine's network; all else happens in one of its own."""
+    """Images and programs are built in the machine's network; all else happens in one of its own."""
     with images.images() as found:
         built = found.build_all()
         built[ANOTHER] = found.build_service_of(new_service.write(ANOTHER, "python", new_folder("written")))
         second = found.other(built["orders"], "2")
         failing = found.failing(built["notifications"])
         stand_in = found.program("otel-collector", Path(COLLECTOR))
+    programs = own_programs()
     with ExitStack() as servers:
         start = servers.enter_context
         start(private_network())
         cluster = start(control_plane(tools, new_folder("cluster"), REAL_NODE))
         start(registry(found.folder / "registry", f"{REGISTRY}:{REGISTRY_PORT}"))
-        real = start(real_node(cluster, tools, new_folder("node")))
+        real = start(real_node(cluster, tools, new_folder("node"), programs))
         start(names_by(CLUSTER_DNS, new_folder("names")))
         aws = start(emulated_aws(new_folder("aws"), cluster, found.authority))
         webhook.install(cluster, found.authority)

@@ -24,7 +24,7 @@ from tests.integration.pods.machine import GROUPS
 from tests.integration.pods.network import REGISTRY, private_network
 from tests.integration.pods.node import missing
 from tests.integration.pods.registry import registry
-from tests.integration.pods.visitors import NAMESPACE, SECONDS, USER, VISITOR, There, said, started
+from tests.integration.pods.visitors import NAMESPACE, SECONDS, USER, VISITOR, There, programs, said, started
 from tests.integration.processes import ROOT
 from tests.integration.toolchain import explained, of_this_machine
 
@@ -41,8 +41,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
     tools = of_this_machine()
     if lacking := missing(tools):
         pytest.skip(explained(lacking))
+    built = programs()
     with private_network(), ExitStack() as servers:
-        yield started(tools, tmp_path_factory.mktemp("node"), servers)
+        yield started(tools, tmp_path_factory.mktemp("node"), built, servers)
 
 
 def test_a_pod_is_locked_down_as_the_program_says(there: There) -> None:
@@ -243,8 +244,9 @@ def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
 
 def hold() -> None:
     """Runs a node until it is killed, and says how to find it."""
+    built = programs()
     with private_network(), ExitStack() as servers:
-        there = started(of_this_machine(), Path(sys.argv[1]), servers)
+        there = started(of_this_machine(), Path(sys.argv[1]), built, servers)
         print(json.dumps([network(), there.node.layout.group]), flush=True)
         sys.stdin.read()
 

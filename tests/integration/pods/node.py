@@ -1,13 +1,17 @@
 """A real node: containerd, kubelet, kube-proxy and CoreDNS, in the network of the caller, in which pods really run.
 
-with private_network(), control_plane(tools, plane, REAL_NODE) as cluster, real_node(cluster, tools, folder) as node:
-    node.import_image(archive, "shop.test/orders:1")
+programs = own_programs()                            # in the machine's network
+with (
+    private_network(),
+    control_plane(tools, plane, REAL_NODE) as cluster,
+    real_node(cluster, tools, folder, programs) as node,
+):
+    node.import_image(archive)
     cluster.post("/api/v1/namespaces/default/pods", ...)
     node.logs("default", "orders")
 """
 
 import os
-import re
 import secrets
 import signal
 import socket
@@ -57,15 +61,12 @@ class Node:
         options = "?previous=true" if previous else ""
         return self.cluster.text(f"/api/v1/namespaces/{namespace}/pods/{pod}/log{options}")
 
-    def import_image(self, file: Path, reference: str | None = None) -> None:
-        """An OCI or docker archive of one image, under the name that it has, and under `reference`.
+    def import_image(self, file: Path) -> None:
+        """An OCI or docker archive of one image, under the name that it has.
 
         Names are whole, with their host: `docker.io/library/python:3.13` is what a pod calls `python:3.13`.
         """
-        said = self._ctr("images", "import", str(file))
-        (name,) = re.findall(r"^unpacking (\S+) ", said, re.MULTILINE)
-        if reference not in (None, name):
-            self.alias(name, str(reference))
+        self._ctr("images", "import", str(file))
 
     def alias(self, existing: str, reference: str) -> None:
         """A pod that asks for `reference` gets the image `existing`, also when it asks for another digest."""
@@ -126,28 +127,31 @@ class Node:
         return done.stdout
 
 
+def own_programs() -> dict[str, Path]:
+    """Reference of an image -> the program that is all of it: what a node runs for itself.
+
+    Where they were never built Go fetches what they are made of, so this comes before `private_network`.
+    """
+    return {dns.IMAGE: built("coredns"), PAUSE: built("pause")}
+
+
 @contextmanager
-def real_node(
-    cluster: ControlPlane, tools: Toolchain, folder: Path, images: Mapping[str, Path] | None = None
-) -> Iterator[Node]:
+def real_node(cluster: ControlPlane, tools: Toolchain, folder: Path, programs: Mapping[str, Path]) -> Iterator[Node]:
     """The node of a control plane in mode REAL_NODE, when pods can be made and find names.
 
     Everything of it lies in the folder, which has to be there, and is private to its owner. Its network is that of the
-    calling thread. `images`: reference -> archive, of those that shall be there before the first pod.
+    calling thread. `programs`: its own, and what else shall be there before the first pod.
     """
-    binaries = {dns.IMAGE: built("coredns"), PAUSE: built("pause")}
     layout = Layout(folder=folder, group=f"shop-node-{secrets.token_hex(4)}")
     put_files(cluster, tools, layout).write(folder)
     command = [sys.executable, "-m", "tests.integration.pods.machine", str(folder), layout.group]
     node = Node(cluster=cluster, layout=layout)
     environment = {"PATH": tools.path}
     with running("the node", command, folder / "machine.log", node.listens, environment=environment):
-        for reference, binary in binaries.items():
+        for reference, binary in programs.items():
             file = archive(binary, reference, folder / f"{binary.name}.tar")
             node.import_image(file)
             file.unlink()
-        for reference, file in (images or {}).items():
-            node.import_image(file, reference)
         for path, body in dns.objects():
             cluster.post(path, body)
         wait_for(lambda: _is_ready(cluster), NODE_SECONDS, f"the node is ready (its logs: {folder})")

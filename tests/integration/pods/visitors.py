@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,7 @@ import pytest
 from tests.fixtures import wait_for
 from tests.integration.control_plane import ControlPlane, control_plane
 from tests.integration.modes import REAL_NODE
-from tests.integration.pods.node import Node, real_node
-from tests.integration.pods.oci import archive
+from tests.integration.pods.node import Node, own_programs, real_node
 from tests.integration.pods.programs import built
 from tests.integration.toolchain import Toolchain
 
@@ -91,14 +90,18 @@ class There:
             pytest.fail(f"{pod}: {json.dumps(self.status(pod).get('containerStatuses'), indent=1)}")
 
 
-def started(tools: Toolchain, folder: Path, servers: ExitStack) -> There:
+def programs() -> dict[str, Path]:
+    """What the node runs, built before `private_network`."""
+    return {**own_programs(), VISITOR: built("visitor")}
+
+
+def started(tools: Toolchain, folder: Path, programs: Mapping[str, Path], servers: ExitStack) -> There:
     """A node with an empty namespace for visitors, in the network of the caller."""
     folders = [folder / name for name in ("cluster", "machine")]
     for each in folders:
         each.mkdir(mode=0o700)
-    image = archive(built("visitor"), VISITOR, folder / "visitor.tar")
     cluster = servers.enter_context(control_plane(tools, folders[0], REAL_NODE))
-    node = servers.enter_context(real_node(cluster, tools, folders[1], {VISITOR: image}))
+    node = servers.enter_context(real_node(cluster, tools, folders[1], programs))
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": labels}})
     accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
