@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
@@ -93,6 +93,8 @@ _POSTPONE = (
 )
 _OLDEST_AGE = sa.select(dialects.seconds_since(table.c.created_at)).order_by(table.c.position).limit(1)
 _INSERT = table.insert()
+_STORED = ("aggregate_id", "event_type", "body", "traceparent")
+_PREFIX = "outbox_"
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -106,19 +108,32 @@ async def publish(tx: AsyncConnection, event: Event) -> None:
     tx is one of Database.transaction(); the events of it are stored together at its end, see insert_before_commit.
     Events of one aggregate are published in the order of these calls, so call it with the aggregate locked.
     """
+    insert_before_commit(tx, _INSERT, _row(event))
+    signal_after_commit(tx)
+
+
+def published_with(change: sa.FromClause) -> sa.Insert:
+    """A part of a statement that makes a change and stores the event of it: once for each row of `change`.
+
+    Its parameters are those of `parameters(event)`. Who executes it sets Database.signalled once it is committed. MySQL
+    has no such statements.
+    """
+    values = {name: sa.bindparam(_PREFIX + name, type_=table.c[name].type) for name in _STORED}
+    return table.insert().from_select(list(values), sa.select(*values.values()).select_from(change))
+
+
+def parameters(event: Event) -> dict[str, Any]:
+    """For a statement with `published_with`. Raises EventTooLarge."""
+    return {_PREFIX + name: value for name, value in _row(event).items()}
+
+
+def _row(event: Event) -> dict[str, Any]:
     body = event.wire()
     if len(body) > MAX_BODY_BYTES:
         raise EventTooLarge(f"event {event.id} ({event.type}) is larger than {MAX_BODY_BYTES} bytes")
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
-    row = {
-        "aggregate_id": event.aggregate_id,
-        "event_type": event.type,
-        "body": body,
-        "traceparent": carrier.get(TRACEPARENT_ATTRIBUTE),
-    }
-    insert_before_commit(tx, _INSERT, row)
-    signal_after_commit(tx)
+    return dict(zip(_STORED, (event.aggregate_id, event.type, body, carrier.get(TRACEPARENT_ATTRIBUTE)), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

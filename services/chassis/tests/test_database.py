@@ -42,6 +42,30 @@ async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> N
     assert await texts(database) == []
 
 
+async def test_each_statement_of_autocommit_is_kept_by_itself(home: FreshDatabase) -> None:
+    async with cleared(home, pool_size=2) as database:
+        async with database.autocommit() as connection:
+            await connection.execute(effects.insert(), {"text": "kept"})
+            assert await texts(database) == ["kept"]
+            with pytest.raises(sa.exc.DBAPIError):
+                await connection.execute(sa.text("SELECT * FROM nowhere"))
+        assert await texts(database) == ["kept"]
+
+
+async def test_after_autocommit_a_connection_makes_transactions_again(home: FreshDatabase) -> None:
+    async def write_and_fail(database: Database) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(effects.insert(), {"text": "lost"})
+            raise LookupError
+
+    async with cleared(home, pool_size=1) as database:
+        async with database.autocommit() as connection:
+            await connection.execute(effects.insert(), {"text": "kept"})
+        with pytest.raises(LookupError):
+            await write_and_fail(database)
+        assert await texts(database) == ["kept"]
+
+
 async def test_a_connection_for_reads_cannot_write(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError, match=r"(?i)read.only transaction"):
         async with database.connection() as connection:

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY
 
 from services.chassis.tests.flaky import Fault, flaky
-from services.chassis.tests.messaging import count, effects, event, opened, running, texts
+from services.chassis.tests.messaging import cleared, count, effects, event, opened, running, texts
 from services.chassis.tests.queues import arrivals, first_seen, received, streams
-from tests.fixtures import Emulator, FreshDatabase, Queue, eventually
+from tests.fixtures import Emulator, FreshDatabase, Postgres, Queue, eventually
 
 
 @pytest.fixture
@@ -96,6 +96,27 @@ async def test_an_event_is_published_in_a_transaction_or_not_at_all(database: Da
     async with database.connection() as connection:
         with pytest.raises(RuntimeError, match="not in a transaction"):
             await publish(connection, event())
+
+
+async def test_a_statement_of_its_own_stores_state_and_event_or_neither(
+    postgres: Postgres, topic: str, queue: Queue
+) -> None:
+    change = sa.insert(effects).values(text=sa.bindparam("text")).returning(effects.c.id).cte("change")
+    statement = sa.select(change.c.id).add_cte(outbox.published_with(change).cte("told"))
+    published = event(color="blue")
+
+    with postgres.fresh_database() as home:
+        async with cleared(home) as database:
+            async with database.autocommit() as connection:
+                await connection.execute(statement, {"text": "done", **outbox.parameters(published)})
+                broken = {"text": "undone", **outbox.parameters(published), "outbox_body": None}
+                with pytest.raises(sa.exc.IntegrityError):
+                    await connection.execute(statement, broken)
+            assert (await texts(database), await count(database, outbox.table)) == (["done"], 1)
+            async with running(Relay(database, topic)):
+                (message,) = await arrivals(queue, 1)
+
+    assert Event.model_validate_json(message["Body"]) == published
 
 
 async def test_a_relay_publishes_at_once_what_its_own_process_commits(

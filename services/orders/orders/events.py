@@ -154,8 +154,15 @@ def published(order: Order, recorded: Recorded) -> Event | None:
     Called again, it says the same under a new id.
     """
     data = _data(order, recorded.event)
-    if data is None:
-        return None
+    return None if data is None else _event(data, order, recorded)
+
+
+def placed(order: Order, first: Recorded) -> Event:
+    """What others are told of an order that begins with this event."""
+    return _event(_placed(order), order, first)
+
+
+def _event(data: EventData, order: Order, recorded: Recorded) -> Event:
     return data.event(
         source=SOURCE, aggregate_id=str(order.id), sequence=recorded.version, occurred_at=recorded.occurred_at
     )
@@ -163,16 +170,8 @@ def published(order: Order, recorded: Recorded) -> Event | None:
 
 def _data(order: Order, event: domain.OrderEvent) -> EventData | None:
     match event:
-        case domain.OrderPlaced(basket=basket):
-            return OrderPlaced(
-                order_id=order.id,
-                customer_id=order.customer_id,
-                lines=tuple(Line.model_validate(line) for line in basket.lines),
-                discounts=basket.discounts,
-                priced_by=basket.priced_by,
-                total=basket.total,
-                payment_method=event.payment_method,
-            )
+        case domain.OrderPlaced():
+            return _placed(order)
         case domain.StockReserved():
             return OrderReserved(
                 order_id=order.id,
@@ -191,3 +190,16 @@ def _data(order: Order, event: domain.OrderEvent) -> EventData | None:
         case domain.OrderSettled():
             return None
     assert_never(event)
+
+
+def _placed(order: Order) -> OrderPlaced:
+    basket = order.basket
+    return OrderPlaced(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        lines=tuple(Line.model_validate(line) for line in basket.lines),
+        discounts=basket.discounts,
+        priced_by=basket.priced_by,
+        total=basket.total,
+        payment_method=order.payment_method,
+    )

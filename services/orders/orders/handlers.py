@@ -75,8 +75,7 @@ async def tell(tx: AsyncConnection, order: Order, recorded: Recorded) -> None:
     if event is None:
         return
     await outbox.publish(tx, event)
-    if order.status in (Status.PLACED, Status.CONFIRMED, Status.CANCELLED):
-        metrics.ORDERS.labels(order.status, order.cancellation.cause if order.cancellation else "").inc()
     if order.status in (Status.CONFIRMED, Status.CANCELLED):
+        metrics.ORDERS.labels(order.status, order.cancellation.cause if order.cancellation else "").inc()
         seconds = (recorded.occurred_at - order.placed_at).total_seconds()
         metrics.SAGA_DURATION.labels(order.status).observe(seconds)

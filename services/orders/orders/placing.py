@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from orders import handlers, metrics, streams
+from orders import events, metrics, streams
 from orders.domain import basket as baskets
 from orders.domain import order as orders
 from orders.domain.basket import Basket, NewOrder, OrderRefused, Product, UntrustedQuote
@@ -77,16 +77,18 @@ class Till:
         first = Recorded(version=1, occurred_at=datetime.now(UTC), event=event)
         order = orders.placed(uuid7(), first)
         try:
-            async with self._database.transaction() as tx:
-                order_id, known = await streams.begin(tx, order, first, key=key, fingerprint=fingerprint)
-                if order_id == order.id:
-                    await handlers.tell(tx, order, first)
-                    return order, False
-                return await _replayed(tx, order_id, known, fingerprint), True
+            order_id, known = await streams.begin(
+                self._database, order, first, events.placed(order, first), key=key, fingerprint=fingerprint
+            )
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) in _GAVE_UP_WAITING:
                 raise StillInProgress from error
             raise
+        if order_id == order.id:
+            metrics.ORDERS.labels(order.status, "").inc()
+            return order, False
+        async with self._database.connection() as connection:
+            return await _replayed(connection, order_id, known, fingerprint), True
 
     async def _priced(self, wanted: NewOrder) -> Basket:
         """The basket with discounts, if they can be had. Raises an OrderRefused."""

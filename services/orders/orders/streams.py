@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis import outbox
+from chassis.database import Database
+from chassis.messages import Event
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -73,15 +76,21 @@ async def append(
 
 
 async def begin(
-    tx: AsyncConnection, order: Order, first: Recorded, *, key: str, fingerprint: bytes
+    database: Database, order: Order, first: Recorded, told: Event, *, key: str, fingerprint: bytes
 ) -> tuple[UUID, bytes]:
-    """Claims the customer's key for a new order and, when it was free, begins its stream: one round trip.
+    """Claims the customer's key for a new order and, when it was free, begins its stream and tells of it.
+
+    It is one statement, which is the whole transaction.
 
     What the key stands for: the id of its order, and the fingerprint of the request for it. Waits for whoever is
     claiming the same key.
     """
     claim = {"key": key, "fingerprint": fingerprint}
-    claimed = (await tx.execute(_BEGIN, _parameters(order, first) | claim)).one()
+    async with database.autocommit() as connection:
+        result = await connection.execute(_BEGIN, _parameters(order, first) | outbox.parameters(told) | claim)
+        claimed = result.one()
+    if claimed.order_id == order.id:
+        database.signalled.set()
     return claimed.order_id, claimed.fingerprint
 
 
@@ -165,7 +174,8 @@ def _begin() -> Select[Any]:
         .cte("claimed")
     )
     appended = _appended(claimed, claimed.c.order_id == _ORDER_ID)
-    return select(claimed.c.order_id, claimed.c.fingerprint).add_cte(_projected(appended), _timed(appended))
+    told = outbox.published_with(appended).cte("told")
+    return select(claimed.c.order_id, claimed.c.fingerprint).add_cte(_projected(appended), _timed(appended), told)
 
 
 def _appended(source: FromClause | None = None, condition: ColumnElement[bool] | None = None) -> CTE:

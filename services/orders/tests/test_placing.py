@@ -1,13 +1,14 @@
 """Placing an order, and what its Idempotency-Key promises."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from chassis import outbox
 from chassis.database import Database
 from orders import placing
 from orders.domain.basket import NewOrder, OrderRefused, Quote
@@ -29,6 +30,15 @@ def euros(amount: int) -> dict[str, Any]:
 
 def fallbacks(reason: str) -> float:
     return REGISTRY.get_sample_value("prices_fallback_total", {"reason": reason}) or 0
+
+
+@contextmanager
+def listening(target: Any, event: str, listener: Callable[..., None]) -> Iterator[None]:
+    sqlalchemy_event.listen(target, event, listener)
+    try:
+        yield
+    finally:
+        sqlalchemy_event.remove(target, event, listener)
 
 
 async def stored(database: Database, customer: Customer) -> list[UUID]:
@@ -144,15 +154,15 @@ async def test_a_request_whose_twin_does_not_end_is_told_to_come_back(ada: Custo
     assert answer.headers["Retry-After"] == "1"
 
 
-async def test_without_its_event_there_is_no_order_and_the_key_is_free_again(
-    ada: Customer, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: Any) -> None:
-        raise RuntimeError("the outbox is broken")
-
-    with monkeypatch.context() as broken, capture_logs() as logs:
-        broken.setattr(outbox, "publish", fail)
-        answer = await ada.place(key="once")
+async def test_without_its_event_there_is_no_order_and_the_key_is_free_again(ada: Customer, database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(sa.text("ALTER TABLE outbox ADD CONSTRAINT broken CHECK (position = 0) NOT VALID"))
+    try:
+        with capture_logs() as logs:
+            answer = await ada.place(key="once")
+    finally:
+        async with database.transaction() as tx:
+            await tx.execute(sa.text("ALTER TABLE outbox DROP CONSTRAINT broken"))
 
     assert answer.status_code == 500
     assert "outbox" not in answer.text
@@ -254,20 +264,31 @@ async def test_a_new_order_has_a_timer(ada: Customer, database: Database) -> Non
     assert (found.version, found.attempt, found.deadline) == (1, 1, placed_at + timedelta(minutes=5))
 
 
-async def test_an_order_costs_two_statements_in_one_transaction(ada: Customer) -> None:
+async def test_an_order_is_one_round_trip_to_the_database(ada: Customer) -> None:
     seen: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(statement)
 
-    await ada.place()
-    sqlalchemy_event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        await ada.place()
-    finally:
-        sqlalchemy_event.remove(sa.Engine, "before_cursor_execute", note)
+    def taken(connection: Any, *_: Any) -> None:
+        """The driver sends BEGIN and COMMIT by itself."""
+        connection.driver_connection.add_query_logger(lambda logged: seen.append(logged.query))
 
-    assert len(seen) == 2, seen
+    await ada.place()
+    with listening(sa.Engine, "before_cursor_execute", executed), listening(sa.Pool, "checkout", taken):
+        await ada.place()
+
+    assert len(seen) == 1, seen
+
+
+async def test_who_publishes_is_told_of_an_order_and_not_of_a_repetition(ada: Customer, database: Database) -> None:
+    told = []
+    for key in ("once", "once"):
+        database.signalled.clear()
+        await ada.place(key=key)
+        told.append(database.signalled.is_set())
+
+    assert told == [True, False]
 
 
 async def test_a_key_is_forgotten_after_a_day_and_not_before(ada: Customer, database: Database) -> None:
