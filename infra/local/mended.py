@@ -3,10 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 EXPIRY_SECONDS = 1.0
 """So often a queue is looked through for messages that are too old, and not with each call."""
+
+EXPRESSIONS = 1000
+"""Texts of conditions that are kept read."""
 
 Queue = dict[str, Any]
 Message = dict[str, Any]
@@ -14,6 +18,7 @@ Message = dict[str, Any]
 
 def mend() -> None:
     _mend_cognito()
+    mend_dynamodb()
     _mend_sqs()
 
 
@@ -28,6 +33,14 @@ def _mend_cognito() -> None:
             return unguarded(*arguments, **options)
 
     cognito._admin_create_user = one_at_a_time
+
+
+def mend_dynamodb() -> None:
+    """MiniStack reads the text of a condition anew for each item of a partition that is queried."""
+    from ministack.services import dynamodb
+
+    for name in ("_tokenize", "_condition_syntax_error"):  # each depends on the text alone
+        setattr(dynamodb, name, lru_cache(EXPRESSIONS)(getattr(dynamodb, name)))
 
 
 def _mend_sqs() -> None:

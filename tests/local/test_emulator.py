@@ -14,6 +14,7 @@ import boto3
 import httpx
 import pytest
 
+from infra.local import mended
 from infra.local.snapshots import JOURNAL, Items, Snapshots
 from tests.fixtures import Emulator, Queue, free_port, wait_for
 
@@ -192,6 +193,28 @@ def test_a_journal_that_has_grown_long_is_folded_into_the_file(monkeypatch: pyte
     journal = tmp_path / JOURNAL
     kept_text = written[-1] + (journal.read_text() if journal.exists() else "")
     assert all(f"thing-{number}" in kept_text for number in range(20))
+
+
+def test_the_text_of_a_condition_is_read_once_for_all_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack.services import dynamodb
+
+    for name in ("_tokenize", "_condition_syntax_error"):
+        monkeypatch.setattr(dynamodb, name, getattr(dynamodb, name))  # put back after this test
+    mended.mend_dynamodb()
+
+    values = {":pk": {"S": "unsent"}, ":least": {"S": "05"}}
+    sorts = [f"{number:02}" for number in range(10)]
+    found = [
+        sort
+        for sort in sorts
+        if dynamodb._evaluate_condition(
+            "pk = :pk AND sk >= :least", {"pk": {"S": "unsent"}, "sk": {"S": sort}}, values, {}
+        )
+    ]
+
+    assert found == sorts[5:]
+    for name in ("_tokenize", "_condition_syntax_error"):
+        assert getattr(dynamodb, name).cache_info().misses == 1
 
 
 def test_of_many_messages_those_are_deleted_that_were_named(

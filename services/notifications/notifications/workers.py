@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from chassis.aws import AWS_ERRORS
 from chassis.pacing import Heartbeat, growing, jittered, pause
-from chassis.table import ConflictError, Table
+from chassis.table import MAX_WRITES, ConflictError, Table
 from prometheus_client import Counter
 
 from notifications import store
 from notifications.senders import Sender
 from notifications.store import Unsent
 
-AT_ONCE = 10
+AT_ONCE = MAX_WRITES // 2
+"""To claim one takes two writes of a transaction."""
 POLL_SECONDS = 1.0
 SEND_SECONDS = 20
 AGAIN_SECONDS = 60
@@ -85,14 +86,13 @@ class Dispatcher:
         return len(claimed)
 
     async def _claim(self, due: Sequence[Unsent], now: datetime) -> list[Unsent]:
-        """All at once, or where another process has one of them, one by one those that it has not."""
+        """All at once, or what is left of them by another process. None while that is at work on them."""
         each_until = [(unsent, now + timedelta(seconds=_pause_seconds(unsent))) for unsent in due]
         try:
             return await store.postpone(self._table, each_until)
-        except ConflictError:
-            if len(due) == 1:
-                return []
-        return [claimed for unsent in due for claimed in await self._claim([unsent], now)]
+        except ConflictError as conflict:
+            left = [unsent for unsent in due if unsent.key not in conflict.refused]
+        return await self._claim(left, now) if len(left) < len(due) else []
 
     async def _send(self, claimed: Unsent) -> Unsent | None:
         """It, when it is sent."""

@@ -1,7 +1,7 @@
 """What is written into a log is sent: at least once, and not twice where that can be avoided."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -12,6 +12,7 @@ from chassis.table_inbox import TableInbox
 from notifications import handlers, store, workers
 from notifications.domain import KEPT, Entry
 from notifications.senders import LogSender
+from notifications.store import Unsent
 from notifications.subscriptions import HANDLERS
 from notifications.workers import AGAIN_SECONDS, AT_ONCE, Dispatcher
 from prometheus_client import REGISTRY
@@ -129,6 +130,30 @@ async def test_of_two_processes_one_sends(table: Table) -> None:
         await asyncio.gather(*(dispatcher.round(SOON) for dispatcher in dispatchers))
 
     assert sorted(entry.reference for entry in sender.sent) == sorted(orders)
+
+
+async def test_what_another_process_was_faster_to_claim_is_left_out_and_the_rest_claimed_at_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(table, *(placed(ADA, f"o-{number}") for number in range(10)))
+    due = await store.due(table, SOON, AT_ONCE)
+    for unsent in due[:3]:
+        await store.postpone(table, [(unsent, SOON + timedelta(hours=1))])
+    claims: list[int] = []
+
+    async def as_it_was(*_: object) -> Sequence[Unsent]:
+        return due
+
+    async def postpone(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
+        claims.append(len(each_until))
+        return await claim(table, each_until)
+
+    claim = store.postpone
+    monkeypatch.setattr(store, "due", as_it_was)
+    monkeypatch.setattr(store, "postpone", postpone)
+
+    assert await Dispatcher(table, Recorder()).round(SOON) == 7
+    assert claims == [10, 7]
 
 
 async def test_while_one_process_sends_no_other_does(table: Table) -> None:
