@@ -1,5 +1,6 @@
 """How the code of a service is run on the laptop, by its language. Arguments and environment are the same for all."""
 
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,4 +44,11 @@ def go(spec: ServiceSpec, source: Path, folder: Path, parent: pulumi.Resource) -
     if binaries.go() is None and not path.exists():
         return Code(command=[], version=version, missing=binaries.MISSING)
     built = binaries.Binary(spec.name, source / spec.name, path, version, ResourceOptions(parent=parent))
-    return Code(command=[str(path)], version=version, needs=[built])
+    processors = math.ceil(spec.resources.cpu_millis / 1000)
+    return Code(
+        command=[str(path)],
+        version=version,
+        # As many as it asks for. By default Go takes all of the machine, which others need here, and wakes them often.
+        environment={"GOMAXPROCS": str(processors)},
+        needs=[built],
+    )

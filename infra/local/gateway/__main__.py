@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -24,6 +25,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     _log()
+    gc.collect()
+    gc.freeze()  # what stays for good is not searched again
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(app.serve(config, address))
     return 0

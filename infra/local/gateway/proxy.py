@@ -53,6 +53,12 @@ def new_session() -> aiohttp.ClientSession:
     )
 
 
+class _Answer(web.StreamResponse):
+    """Its headers go with the first of its body: most answers are one packet."""
+
+    _send_headers_immediately = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proxy:
     """Asks services, over the connections of `session`. After `stopping` is set, no client connection is kept."""
@@ -91,7 +97,7 @@ class Proxy:
     ) -> web.StreamResponse:
         headers = CIMultiDict(_end_to_end(answer.headers, HOP_BY_HOP))
         headers[REQUEST_ID_HEADER] = exchange.request_id
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        response = _Answer(status=answer.status, reason=answer.reason, headers=headers)
         if self.stopping.is_set():
             response.force_close()
         try:

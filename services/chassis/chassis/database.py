@@ -77,6 +77,7 @@ class Database:
         self._application_name = application_name
         self._ca_file = ca_file
         self._engine: AsyncEngine | None = None
+        self._autocommit: AsyncEngine | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
@@ -106,11 +107,13 @@ class Database:
             pool_timeout=POOL_WAIT_SECONDS,
         )
         event.listen(self._engine.sync_engine, "checkout", self._refuse_closed)
+        # Made once, on the same pool: to make one takes as long as to execute a statement.
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
         if self._engine is not None:
             await self._engine.dispose()
-            self._engine = None
+            self._engine = self._autocommit = None
 
     async def ping(self) -> None:
         """Returns when the database answers; raises what went wrong, TimeoutError after PING_SECONDS."""
@@ -120,7 +123,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Commits at the end of the block, rolls back when it raises."""
-        async with self._open_engine().connect() as connection:
+        async with _opened(self._engine).connect() as connection:
             info = connection.info  # of the pooled connection, which outlives the transaction
             at_commit = info[_AT_COMMIT] = _AtCommit()
             try:
@@ -135,25 +138,25 @@ class Database:
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """Each statement is a transaction of its own: one round trip, where transaction() takes three."""
-        engine = self._open_engine().execution_options(isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
+        async with _opened(self._autocommit).connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """For reads only: the server refuses to write in it."""
-        async with self._open_engine().connect() as connection:
+        async with _opened(self._engine).connect() as connection:
             yield await self._dialect.read_only(connection)
-
-    def _open_engine(self) -> AsyncEngine:
-        if self._engine is None:
-            raise RuntimeError("the database is not open")
-        return self._engine
 
     def _refuse_closed(self, connection: Any, _record: Any, _proxy: Any) -> None:
         """Replaces a connection that the server has closed. Unlike SQLAlchemy's pre-ping it costs no round trips."""
         if self._dialect.is_closed(connection.driver_connection):
             raise DisconnectionError
+
+
+def _opened(engine: AsyncEngine | None) -> AsyncEngine:
+    if engine is None:
+        raise RuntimeError("the database is not open")
+    return engine
 
 
 def signal_after_commit(tx: AsyncConnection) -> None:

@@ -27,10 +27,9 @@ def statements(database: Database) -> Iterator[list[tuple[str, int]]]:
         if isinstance(clause, sa.Insert):
             seen.append((clause.table.name, len(many or [one])))
 
-    engine = database._open_engine().sync_engine
-    sa.event.listen(engine, "before_execute", see)
+    sa.event.listen(sa.Engine, "before_execute", see)
     yield seen
-    sa.event.remove(engine, "before_execute", see)
+    sa.event.remove(sa.Engine, "before_execute", see)
 
 
 async def test_an_event_arrives_as_it_was_published(database: Database, topic: str, queue: Queue) -> None:
