@@ -25,10 +25,10 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from infra.local import launch
 from infra.local.errors import Refused
 from infra.local.files import write_private
+from infra.local.log_rotation import plug_in
 
 # What macOS accepts as the path of a Unix socket, with room for the name supervisord gives it while it starts.
 SOCKET_PATH_BYTES = 90
-LOG_BYTES = 10_000_000
 START_SECONDS = 20
 STOP_SECONDS = 25
 # All that a process gets of the person's environment; the rest it is told.
@@ -49,8 +49,8 @@ class Program:
     environment: Mapping[str, str]
     stop_signal: str = "TERM"
 
-    def section(self, description: Path, log: Path) -> str:
-        """The program's part of supervisord's configuration; command and environment are in `description`."""
+    def section(self, description: Path) -> str:
+        """The program's part of supervisord's configuration; the rest is in the file `description`."""
         return f"""\
 [program:{self.name}]
 command="{_written(sys.executable)}" -I "{_written(launch.__file__)}" "{_written(description)}"
@@ -61,14 +61,12 @@ startretries=10
 stopsignal={self.stop_signal}
 stopwaitsecs={STOP_SECONDS}
 killasgroup=true
-redirect_stderr=true
-stdout_logfile={_written(log)}
-stdout_logfile_maxbytes={LOG_BYTES}
-stdout_logfile_backups=1
+stdout_logfile=NONE
+stderr_logfile=NONE
 """
 
-    def description(self) -> str:
-        return json.dumps({"command": list(self.command), "environment": dict(self.environment)})
+    def description(self, log: Path) -> str:
+        return json.dumps({"command": list(self.command), "environment": dict(self.environment), "log": str(log)})
 
 
 def _written(path: str | Path) -> str:
@@ -154,8 +152,8 @@ class Supervisord:
     def run(self, program: Program) -> None:
         """Starts the program, in place of the one of its name."""
         description = self.programs / f"{program.name}.program.json"
-        write_private(description, program.description())
-        write_private(self.programs / f"{program.name}.conf", program.section(description, self.log(program.name)))
+        write_private(description, program.description(self.log(program.name)))
+        write_private(self.programs / f"{program.name}.conf", program.section(description))
         with self._reconfiguring():
             self._drop(program.name)
             self._call("reloadConfig")
@@ -227,6 +225,10 @@ chmod=0700
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:logs]
+supervisor.rpcinterface_factory = {plug_in.__module__}:{plug_in.__name__}
+logs = {_written(self.logs)}
 
 [supervisorctl]
 serverurl=unix://{_written(self.socket)}

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.local.log_rotation import LOG_BYTES
 from infra.local.processes import _JobProvider, _ProcessProvider
 from infra.local.provider import Properties
 from infra.local.supervision import ProcessFailed, Supervisord, port_is_free
@@ -133,6 +134,26 @@ def test_environment_and_command_arrive_unchanged_whatever_they_hold(supervisord
     _ProcessProvider().ensure(properties, {})
 
     assert (tmp_path / "seen").read_text() == f"{nasty}|{nasty}"
+
+
+def test_a_log_that_has_grown_long_is_moved_and_the_process_writes_on(supervisord: Supervisord, tmp_path: Path) -> None:
+    talkative = f"""
+import pathlib, sys, threading, time
+def talk():
+    print("much" * {LOG_BYTES // 4}, flush=True)
+    while True:
+        print("more", file=sys.stderr, flush=True)
+        time.sleep(0.1)
+threading.Thread(target=talk, daemon=True).start()
+{SERVER}"""
+
+    _ProcessProvider().ensure(process(supervisord, tmp_path, talkative, name="talkative"), {})
+
+    log = supervisord.log("talkative")
+    moved = log.with_name("talkative.log.1")
+    wait_for(lambda: moved.exists() and 0 < log.stat().st_size < LOG_BYTES, 15, "the log is short again")
+    assert moved.stat().st_size > LOG_BYTES
+    assert set(log.read_text().split()) == {"more"}
 
 
 def test_a_process_gets_none_of_the_persons_own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
