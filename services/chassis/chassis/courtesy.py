@@ -15,12 +15,12 @@ from chassis.pacing import pause
 
 MANY = 4
 """Requests. Fewer are no crowd."""
-BUSY = 0.4
+BUSY = 0.25
 """CPU seconds a second of this process. One event loop comes to 1 where it is alone on a processor."""
 WAITS = 9
 """Times as long as the work before: it keeps a tenth of the time."""
 MOST_SECONDS = 5.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.5
 
 
 class Requests:
