@@ -25,10 +25,10 @@ def plug_in(_supervisord: object, *, logs: str) -> Rotation:
     return Rotation()
 
 
-def rotate(folder: Path, most_bytes: int = LOG_BYTES) -> None:
+def rotate(folder: Path) -> None:
     """Moves what is in each log that has grown too long. Lines that are written in that moment are lost."""
     for log in folder.glob("*.log"):
         with contextlib.suppress(OSError):  # no room, or removed: the processes are more than their logs
-            if log.stat().st_size > most_bytes:
+            if log.stat().st_size > LOG_BYTES:
                 shutil.copyfile(log, log.with_name(f"{log.name}.1"))
                 os.truncate(log, 0)
