@@ -216,7 +216,6 @@ class Supervisord:
 [supervisord]
 logfile={directory}/supervisord.log
 pidfile={directory}/supervisord.pid
-childlogdir={_written(self.logs)}
 umask=077
 
 [unix_http_server]
