@@ -75,13 +75,14 @@ format: .venv/.synced ## formats the code
 	@$(PYTHON) -m ruff format $(CHECKED)
 	@$(PYTHON) -m ruff check --fix $(CHECKED)
 
-generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC
+generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC, golden plans
 	@$(PYTHON) -m infra.catalogue --schema > infra/service.schema.json
 	@$(PYTHON) -m tools.protos
 	@$(PYTHON) -m tools.contracts
 	@$(PYTHON) -c "from catalog.storefront.schema import schema; print(schema)" > services/catalog/schema.graphql
 	@for main in services/*/*/__main__.py; do folder="$$(dirname "$$main")"; \
 	  $(PYTHON) -m "$$(basename "$$folder")" openapi > "$$(dirname "$$folder")/openapi.json" || exit 1; done
+	@$(PYTHON) -m tests.golden
 
 new-service: .venv/.synced ## a service that works, to start from: make new-service NAME=loyalty LANGUAGE=python
 	@$(PYTHON) -m tools.new_service "$(NAME)" "$(or $(LANGUAGE),python)"
