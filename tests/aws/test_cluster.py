@@ -308,6 +308,25 @@ def test_the_cloudwatch_agent_has_its_role_by_pod_identity_before_it_starts(prod
     assert "podIdentityAssociations" not in production.named(":Addon", "cluster-metrics-server")
 
 
+def test_every_add_on_has_the_values_that_somebody_decided_and_no_other_is_made(production: Plan) -> None:
+    on_system_nodes = [{"key": "CriticalAddonsOnly", "operator": "Exists"}]
+    decided = {
+        "metrics-server": {"tolerations": on_system_nodes},
+        "amazon-cloudwatch-observability": {
+            "containerLogs": {"enabled": True},
+            "tolerations": [{"operator": "Exists"}],
+            "manager": {
+                "tolerations": on_system_nodes,
+                "applicationSignals": {"autoMonitor": {"monitorAllServices": False}},
+            },
+        },
+    }
+
+    made = {each.inputs["addonName"]: each.inputs["configurationValues"] for each in production.of_type(":Addon")}
+
+    assert {name: json.loads(values) for name, values in made.items()} == decided
+
+
 def test_administrators_are_those_that_were_named_for_the_whole_cluster(cheap: Plan) -> None:
     entries = [each.inputs for each in cheap.of_type(":AccessEntry")]
     policies = [each.inputs for each in cheap.of_type(":AccessPolicyAssociation")]
