@@ -128,7 +128,7 @@ class Service(pulumi.ComponentResource):
             "TOKEN_AUDIENCE": on.people.client_id,
             "TOKEN_ISSUER": on.people.issuer,
             "TOKEN_JWKS_URL": on.people.jwks_url,
-            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}" for callee in self._spec.calls},
+            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}:{PORT}" for callee in self._spec.calls},
             **({"OTEL_EXPORTER_OTLP_ENDPOINT": telemetry.ENDPOINT} if on.collects else {}),
         }
 

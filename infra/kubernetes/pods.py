@@ -13,7 +13,7 @@ CERTIFICATES_KEY = "ca.pem"
 CERTIFICATES_FILE = f"{CERTIFICATES_DIRECTORY}/{CERTIFICATES_KEY}"
 """Where a container finds the roots of RDS, when its pod mounts them."""
 PORT, PORT_NAME = 8080, "http"
-"""Where the container of a service listens, for requests, probes and metrics."""
+"""Where the container of a service listens, and its Service: for requests, probes and metrics."""
 DRAIN_SECONDS = 10
 """Between the end of a pod's endpoints and SIGTERM: so long the load balancer and kube-proxy may still send to it."""
 TEMPORARY_MIB = 64

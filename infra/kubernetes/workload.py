@@ -11,8 +11,6 @@ from infra.catalogue import Scale
 from infra.kubernetes import collector, labels, network_policy, pods, scaling
 from infra.kubernetes.jobs import BootstrapArgs, JobArgs, job
 
-SERVICE_PORT = 80
-"""Where a Service listens, so that http://<service> is enough."""
 SHUTDOWN_SECONDS = 20
 """SHUTDOWN_SECONDS of the container: what it may take to finish what is in flight."""
 PROGRESS_SECONDS, ENGINE_WAITS = 300, "6m"
@@ -61,7 +59,7 @@ class Workload(pulumi.ComponentResource):
     """
 
     host: pulumi.Output[str]
-    """Its name inside of the namespace; it answers http://<host>."""
+    """Its name inside of the namespace; it answers http://<host>:<pods.PORT>."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:kubernetes:Workload", name, None, opts)
@@ -241,6 +239,10 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _service(self) -> k8s.core.v1.Service:
+        """On the port of its pods: where network policies are enforced, EKS wants one number for both.
+
+        [EKS user guide, "Limit Pod traffic with Kubernetes network policies", considerations]
+        """
         return k8s.core.v1.Service(
             self._name,
             metadata=self._metadata(),
@@ -249,7 +251,11 @@ class Workload(pulumi.ComponentResource):
                 selector=labels.selector(self._args.service),
                 ports=[
                     k8s.core.v1.ServicePortArgs(
-                        name="http", port=SERVICE_PORT, target_port=pods.PORT_NAME, protocol="TCP", app_protocol="http"
+                        name=pods.PORT_NAME,
+                        port=pods.PORT,
+                        target_port=pods.PORT_NAME,
+                        protocol="TCP",
+                        app_protocol="http",
                     )
                 ],
             ),
@@ -268,7 +274,7 @@ class Workload(pulumi.ComponentResource):
             kind="TargetGroupBinding",
             metadata=self._metadata(),
             spec={
-                "serviceRef": {"name": service.metadata.name, "port": SERVICE_PORT},
+                "serviceRef": {"name": service.metadata.name, "port": pods.PORT},
                 "targetGroupARN": target_group_arn,
                 "targetType": "ip",
             },

@@ -5,6 +5,7 @@ Policies (infra/policies) look at what anybody's resources should be; these know
 
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 from infra.catalogue import Catalogue
 from tests.aws.planning import document, short
@@ -189,6 +190,32 @@ def callers_reach_callees_and_nobody_else_does(plan: Plan, declared: Catalogue) 
             yield f"{spec.name} reaches {sorted(callees)}"
 
 
+def a_service_listens_where_its_pods_do(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """Network policies of EKS let nobody through where a Service and its pods differ in their port, or its name."""
+    named = {
+        (each.name, port["name"]): port["containerPort"]
+        for each in plan.of_type(":Deployment")
+        for port in _container(each)["ports"]
+    }
+    for each in plan.of_type("core/v1:Service"):
+        for port in each.inputs["spec"]["ports"]:
+            wanted = named.get((each.name, port["targetPort"]))
+            if (port["name"], port["port"]) != (port["targetPort"], wanted):
+                yield f"{short(each)} listens on {port['port']}, its pods on {wanted}"
+    listening = {each.name: each.inputs["spec"]["ports"][0]["port"] for each in plan.of_type("core/v1:Service")}
+    for spec in declared:
+        variables = {each["name"]: each["value"] for each in _container(plan.one(":Deployment", spec.name))["env"]}
+        for callee in spec.calls:
+            url = variables.get(f"{callee.upper().replace('-', '_')}_URL")
+            if url != f"http://{callee}:{listening[callee]}":
+                yield f"{spec.name} calls {callee} at {url}"
+
+
+def _container(deployment: Planned) -> dict[str, Any]:
+    [container] = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    return container  # type: ignore[no-any-return]
+
+
 def _peer(peer: dict[str, dict[str, dict[str, str]]]) -> str:
     return peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
 
@@ -223,4 +250,5 @@ PROMISES: tuple[Promise, ...] = (
     every_declared_event_arrives_and_no_other,
     every_declared_route_is_there_with_its_scopes_and_throttle,
     callers_reach_callees_and_nobody_else_does,
+    a_service_listens_where_its_pods_do,
 )

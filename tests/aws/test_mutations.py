@@ -131,6 +131,12 @@ MUTATIONS = {
     "a password in a manifest": Mutation(
         "infra/aws/service.py", '"LOG_LEVEL": "INFO"', '"LOG_LEVEL": "INFO", "DATABASE_PASSWORD": "hunter2"', "PASSWORD"
     ),
+    "a Service on another port than its pods": Mutation(
+        "infra/kubernetes/workload.py", " port=pods.PORT,", " port=80,", "listens on 80"
+    ),
+    "a caller who asks at another port": Mutation(
+        "infra/aws/service.py", 'f"http://{callee}:{PORT}"', 'f"http://{callee}"', "calls activity at http://activity"
+    ),
     "no limit of memory": Mutation("infra/kubernetes/pods.py", ', limits={"memory": f"{memory_mib}Mi"}', "", "memory"),
     "a container that runs as root": Mutation(
         "infra/kubernetes/pods.py", "run_as_non_root=True", "run_as_non_root=False", "runAsNonRoot"

@@ -350,7 +350,7 @@ def test_a_container_has_exactly_the_environment_of_the_contract() -> None:
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4318",
         "PGSSLROOTCERT": "/etc/rds/ca.pem",
         "PORT": "8080",
-        "PRICING_URL": "http://pricing",
+        "PRICING_URL": "http://pricing:8080",
         "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-queue",
         "QUEUE_VISIBILITY_SECONDS": "30",
         "SERVICE_NAME": "orders",

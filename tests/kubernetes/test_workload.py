@@ -181,7 +181,7 @@ def test_the_service_answers_on_port_80_by_pods_that_serve(full: Plan) -> None:
     assert inputs["spec"] == {
         "type": "ClusterIP",
         "selector": SELECTOR,
-        "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
+        "ports": [{"name": "http", "port": 8080, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
     }
 
 
@@ -242,7 +242,7 @@ def test_pods_are_registered_with_the_target_group_and_open_no_security_group(fu
     assert inputs["apiVersion"] == "eks.amazonaws.com/v1"
     assert inputs["metadata"] == METADATA
     assert inputs["spec"] == {  # and no `networking`
-        "serviceRef": {"name": "orders", "port": 80},
+        "serviceRef": {"name": "orders", "port": 8080},
         "targetGroupARN": TARGET_GROUP,
         "targetType": "ip",
     }
