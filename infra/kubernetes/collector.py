@@ -20,6 +20,8 @@ IMAGE = (
 """ADOT v0.50.0, the index of arm64 and amd64."""
 CONFIGURATION_DIRECTORY, CONFIGURATION_KEY = "/etc/collector", "config.json"
 CPU_MILLIS = 50
+SHUTDOWN_SECONDS = 15
+"""To send what it has not sent yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,13 +165,14 @@ class Collector(pulumi.ComponentResource):
             startup_probe=pods.probe("/", "health", period_seconds=2, failures=30),
             liveness_probe=pods.probe("/", "health", period_seconds=10, failures=3),
             readiness_probe=pods.probe("/", "health", period_seconds=5, failures=2),
-            lifecycle=pods.drain(),
+            lifecycle=pods.drain(pods.SERVICE_DRAIN_SECONDS),
         )
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self._account.metadata.name,
             automount_service_account_token=True,  # discovery asks the API server
             enable_service_links=False,
             security_context=pods.pod_security(),
+            termination_grace_period_seconds=pods.grace_seconds(pods.SERVICE_DRAIN_SECONDS, SHUTDOWN_SECONDS),
             volumes=pods.volumes(mounts),
             containers=[container],
         )

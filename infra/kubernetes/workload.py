@@ -209,6 +209,12 @@ class Workload(pulumi.ComponentResource):
             ),
         )
 
+    def _drain_seconds(self) -> int:
+        """How long requests may still come to a pod that is to end; none come to one that only takes messages."""
+        if self._args.target_group_arn is not None:
+            return pods.BALANCER_DRAIN_SECONDS
+        return pods.SERVICE_DRAIN_SECONDS if self._args.callers else 0
+
     def _pod(self) -> k8s.core.v1.PodSpecArgs:
         args = self._args
         mounts = [pods.temporary(), *pods.certificates(args.certificates_config_map)]
@@ -224,7 +230,7 @@ class Workload(pulumi.ComponentResource):
             startup_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=2, failures=30),
             liveness_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=10, failures=3),
             readiness_probe=pods.probe("/readyz", pods.PORT_NAME, period_seconds=5, failures=2),
-            lifecycle=pods.drain(),
+            lifecycle=pods.drain(self._drain_seconds()),
         )
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self._account.metadata.name,
@@ -232,7 +238,7 @@ class Workload(pulumi.ComponentResource):
             # A variable for each Service of the namespace would be set else, PRICING_PORT=tcp://... among them.
             enable_service_links=False,
             security_context=pods.pod_security(),
-            termination_grace_period_seconds=pods.DRAIN_SECONDS + SHUTDOWN_SECONDS + 5,
+            termination_grace_period_seconds=pods.grace_seconds(self._drain_seconds(), SHUTDOWN_SECONDS),
             topology_spread_constraints=scaling.spread(args.service),
             volumes=pods.volumes(mounts),
             containers=[container],

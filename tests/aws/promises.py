@@ -204,11 +204,35 @@ def a_service_listens_where_its_pods_do(plan: Plan, declared: Catalogue) -> Iter
                 yield f"{short(each)} listens on {port['port']}, its pods on {wanted}"
     listening = {each.name: each.inputs["spec"]["ports"][0]["port"] for each in plan.of_type("core/v1:Service")}
     for spec in declared:
-        variables = {each["name"]: each["value"] for each in _container(plan.one(":Deployment", spec.name))["env"]}
+        variables = _variables(plan.one(":Deployment", spec.name))
         for callee in spec.calls:
             url = variables.get(f"{callee.upper().replace('-', '_')}_URL")
             if url != f"http://{callee}:{listening[callee]}":
                 yield f"{spec.name} calls {callee} at {url}"
+
+
+def a_pod_is_there_for_as_long_as_requests_come_to_it(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """It waits for those who still send, then has its own time to finish, and only then is it killed."""
+    balanced = {each.inputs["spec"]["serviceRef"]["name"] for each in plan.of_type(":TargetGroupBinding")}
+    longest_request = max(each.inputs["timeoutMilliseconds"] for each in plan.of_type(":Integration")) / 1000
+    for spec in declared:
+        deployment = plan.one(":Deployment", spec.name)
+        drain = _container(deployment).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        shutdown = int(_variables(deployment)["SHUTDOWN_SECONDS"])
+        grace = deployment.inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        needed = 30 if spec.name in balanced else 10 if declared.callers(spec) else 0
+        if drain != needed:
+            yield f"{spec.name} waits {drain} s for who still sends, not {needed}"
+        if grace < drain + shutdown + 5:  # services/chassis/README.md, "Stop"
+            yield f"{spec.name} is killed after {grace} s, though it may take {drain} and {shutdown}"
+        if spec.name in balanced:
+            delay = plan.one(":TargetGroup", spec.name).inputs["deregistrationDelay"]
+            if not longest_request <= delay < drain + shutdown:
+                yield f"{spec.name} is cut off {delay} s after it left the load balancer"
+
+
+def _variables(deployment: Planned) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in _container(deployment)["env"]}
 
 
 def _container(deployment: Planned) -> dict[str, Any]:
@@ -251,4 +275,5 @@ PROMISES: tuple[Promise, ...] = (
     every_declared_route_is_there_with_its_scopes_and_throttle,
     callers_reach_callees_and_nobody_else_does,
     a_service_listens_where_its_pods_do,
+    a_pod_is_there_for_as_long_as_requests_come_to_it,
 )

@@ -266,15 +266,13 @@ def test_the_balancer_knows_a_service_by_the_header_that_only_the_gateway_sets(r
     }
 
 
-def test_pods_are_targets_by_address_while_they_are_ready_and_leave_in_the_time_they_have_to_shut_down(
-    recorded: Plan,
-) -> None:
+def test_pods_are_targets_by_address_while_they_are_ready_and_finish_what_they_were_sent(recorded: Plan) -> None:
     assert recorded.named(":TargetGroup", "orders") == {
         "targetType": "ip",
         "port": 8080,
         "protocol": "HTTP",
         "vpcId": "vpc-1",
-        "deregistrationDelay": 20,
+        "deregistrationDelay": 30,
         "healthCheck": {
             "path": "/readyz",
             "matcher": "200",

@@ -187,6 +187,7 @@ def test_its_pod_is_locked_down_like_a_service_but_for_the_token_of_discovery(re
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "securityContext": server["securityContext"],
+        "terminationGracePeriodSeconds": 30,
         "volumes": [{"name": "configuration", "configMap": {"name": "otel-collector"}}],
     }
     assert container["image"] == IMAGE
