@@ -9,6 +9,7 @@ from infra import catalogue
 from infra.aws import rds_roots
 from infra.aws.api import Api, ApiArgs, Stage, StageArgs
 from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.connections import over_connections
 from infra.aws.databases import Databases, DatabasesArgs, Sizing
 from infra.aws.domain import Domain, DomainArgs
 from infra.aws.load_balancer import LoadBalancer, LoadBalancerArgs
@@ -28,7 +29,11 @@ ROOT = Path(__file__).parent.parent
 
 def deploy(stack: str, settings: AwsSettings) -> None:
     declared = catalogue.load(ROOT / settings.services)
-    if problems := over_quota(declared, settings.quotas, settings.databases.shared):
+    problems = over_quota(declared, settings.quotas, settings.databases.shared)
+    problems += over_connections(
+        declared, settings.databases.instance_class, settings.databases.shared, settings.bounded_scale
+    )
+    if problems:
         raise catalogue.CatalogueError(problems)
     prefix, region, account, protected = f"{PROJECT}-{stack}", settings.region, settings.account, settings.protected
     watched = settings.observability
@@ -174,7 +179,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
             foundation=foundation,
             subscriptions=declared.subscriptions(spec),
             callers=declared.callers(spec),
-            scale=spec.scale.from_at_most(settings.idle_replicas),
+            scale=settings.bounded_scale(spec.scale),
         )
         services[spec.name] = Service(spec.name, service_args, in_cluster)
 

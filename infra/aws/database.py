@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import tags
+from infra.aws.connections import max_connections
 
 MASTER = "platform"
 """The account that RDS makes, for the bootstrap alone. PostgreSQL does not let it be `admin`."""
@@ -34,6 +35,8 @@ class _Defaults:
     logs: tuple[str, ...]
     """What is sent to CloudWatch. `EnableCloudwatchLogsExports` of CreateDBInstance lists what there is."""
     parameters: tuple[ParameterArgs, ...]
+    connections_apply: Literal["immediate", "pending-reboot"]
+    """When another `max_connections` counts: PostgreSQL reads it when it starts. Another class restarts it anyway."""
 
 
 # A version that leaves standard support is upgraded by RDS (engine_lifecycle_support): look at the dates in "Release
@@ -54,6 +57,7 @@ ENGINES: Mapping[Engine, _Defaults] = {
                 apply_method="immediate",
             ),
         ),
+        connections_apply="pending-reboot",
     ),
     "mysql": _Defaults(
         version="8.4",
@@ -66,6 +70,7 @@ ENGINES: Mapping[Engine, _Defaults] = {
             ParameterArgs(name="long_query_time", value=str(SLOW_STATEMENT_SECONDS), apply_method="immediate"),
             ParameterArgs(name="log_output", value="FILE", apply_method="immediate"),  # tables are not exported
         ),
+        connections_apply="immediate",
     ),
 }
 
@@ -79,6 +84,7 @@ class InstanceArgs:
     """Who may connect. Only the rule waits for it, never the instance."""
     kms_key_arn: pulumi.Input[str]
     instance_class: str
+    """One of `infra.aws.connections.MEMORY_GIB`."""
     storage_gib: int
     multi_zone: bool
     protected: bool
@@ -108,6 +114,7 @@ class Instance(pulumi.ComponentResource):
     master_secret_arn: pulumi.Output[str]
     """A secret of Secrets Manager with JSON: username, password. RDS's own: no program ever has its value."""
     identifier: pulumi.Output[str]
+    max_connections: int
     reachable: pulumi.Resource
     """The rule that lets clients in: what connects from the cluster waits for it."""
 
@@ -115,6 +122,7 @@ class Instance(pulumi.ComponentResource):
         super().__init__("shop:aws:DatabaseInstance", name, None, opts)
         self._name, self._args, self._defaults = name, args, ENGINES[args.engine]
         self.port = self._defaults.port
+        self.max_connections = max_connections(args.engine, args.instance_class)
         group = self._security_group()
         self.identifier = group.name
         logs = self._log_groups()
@@ -160,10 +168,13 @@ class Instance(pulumi.ComponentResource):
         ]
 
     def _parameters(self) -> aws.rds.ParameterGroup:
+        connections = ParameterArgs(
+            name="max_connections", value=str(self.max_connections), apply_method=self._defaults.connections_apply
+        )
         return aws.rds.ParameterGroup(
             self._name,
             family=self._defaults.family,
-            parameters=self._defaults.parameters,
+            parameters=[*self._defaults.parameters, connections],
             tags=self._args.tags,
             opts=ResourceOptions(parent=self),
         )

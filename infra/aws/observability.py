@@ -110,6 +110,15 @@ def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dic
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchedDatabase:
+    """An RDS instance. If several services share it, one should be told only: its alarms are about all of them."""
+
+    identifier: pulumi.Input[str]
+    storage_gib: int
+    max_connections: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchArgs:
     """What the service has; None for what it has not."""
 
@@ -123,11 +132,7 @@ class WatchArgs:
     target_group_arn_suffix: pulumi.Input[str] | None = None
     queue_name: pulumi.Input[str] | None = None
     dead_letter_name: pulumi.Input[str] | None = None
-    database_identifier: pulumi.Input[str] | None = None
-    """Of an instance that several services share, one service should be told only: its alarms are about all of them."""
-    database_storage_gib: int = 20
-    database_connections: int = 80
-    """`max_connections`, of its instance class; RDS gives PostgreSQL one for each 9.5 MB, 80 to 110 of a micro."""
+    database: WatchedDatabase | None = None
     table_name: pulumi.Input[str] | None = None
     cluster_name: pulumi.Input[str] | None = None
     """None: Container Insights is off."""
@@ -160,10 +165,9 @@ def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
     if args.queue_name is not None and args.dead_letter_name is not None:
         shown += dashboards.queue(args.queue_name, args.dead_letter_name)
         watched += alarms.queue(args.queue_name, args.dead_letter_name)
-    if args.database_identifier is not None:
-        identifier = args.database_identifier
-        shown += dashboards.database(identifier)
-        watched += alarms.database(identifier, args.database_storage_gib, args.database_connections)
+    if args.database is not None:
+        shown += dashboards.database(args.database.identifier)
+        watched += alarms.database(args.database.identifier, args.database.storage_gib, args.database.max_connections)
     if args.table_name is not None:
         shown += dashboards.table(args.table_name)
         watched += alarms.table(args.table_name)

@@ -161,6 +161,7 @@ class Service(pulumi.ComponentResource):
         user = self._spec.module
         self._environment |= {
             "DATABASE_IAM_AUTH": "true",
+            "DATABASE_POOL_SIZE": str(database.connections),
             "DATABASE_URL": Output.format(
                 ADDRESSES[database.engine], user, self._instance.address, self._instance.port
             ),
@@ -278,8 +279,7 @@ class Service(pulumi.ComponentResource):
                 queue_name=self._queue.name if self._queue else None,
                 dead_letter_name=self._queue.dead_letter_name if self._queue else None,
                 dashboard=on.dashboards,
-                database_identifier=own_instance.identifier if own_instance else None,
-                database_storage_gib=on.databases.storage_gib,
+                database=on.databases.watched(own_instance) if own_instance else None,
                 cluster_name=on.cluster.name if on.container_insights else None,
                 table_name=self._table.name if self._table else None,
             ),

@@ -13,6 +13,8 @@ from infra.kubernetes.jobs import BootstrapArgs, JobArgs, job
 
 SHUTDOWN_SECONDS = 20
 """SHUTDOWN_SECONDS of the container: what it may take to finish what is in flight."""
+SURGE_PERCENT = 25
+"""Of the processes of a service: so many more there are while a new version comes, rounded up."""
 PROGRESS_SECONDS, ENGINE_WAITS = 300, "6m"
 """What a new version may take to become available: two minutes for a node, one for its image, one to start."""
 BOOTSTRAP_CPU_MILLIS, BOOTSTRAP_MEMORY_MIB = 50, 128
@@ -192,7 +194,9 @@ class Workload(pulumi.ComponentResource):
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.selector(args.service)),
                 strategy=k8s.apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
-                    rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge="25%", max_unavailable=0),
+                    rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
+                        max_surge=f"{SURGE_PERCENT}%", max_unavailable=0
+                    ),
                 ),
                 min_ready_seconds=5,
                 revision_history_limit=3,

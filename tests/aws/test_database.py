@@ -137,6 +137,7 @@ def test_mysql_has_performance_insights_where_the_class_does(instance_class: str
             {
                 ("rds.force_ssl", "1", "pending-reboot"),
                 ("log_min_duration_statement", "1000", "immediate"),
+                ("max_connections", "100", "pending-reboot"),  # 100 for each GiB of its class
             },
         ),
         (
@@ -147,11 +148,12 @@ def test_mysql_has_performance_insights_where_the_class_does(instance_class: str
                 ("slow_query_log", "1", "immediate"),
                 ("long_query_time", "1", "immediate"),
                 ("log_output", "FILE", "immediate"),
+                ("max_connections", "75", "immediate"),
             },
         ),
     ],
 )
-def test_a_server_refuses_plain_connections_and_logs_slow_statements(
+def test_a_server_refuses_plain_connections_logs_slow_statements_and_takes_so_many_connections(
     engine: Engine, family: str, parameters: set[tuple[str, str, str]]
 ) -> None:
     group = planned(arguments(engine)).one(":ParameterGroup").inputs

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs, Watch, WatchArgs
+from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs, Watch, WatchArgs, WatchedDatabase
 from tests.aws.attributes import resolved
 from tools.made_up import ACCOUNT, REGION
 from tools.planned import Plan, plan
@@ -18,9 +18,7 @@ BALANCER = {"TargetGroup": "targetgroup/orders/1", "LoadBalancer": "app/balancer
 ROUTED = {"target_group_arn_suffix": BALANCER["TargetGroup"], "load_balancer_arn_suffix": BALANCER["LoadBalancer"]}
 SUBSCRIBED = {"queue_name": "orders-queue", "dead_letter_name": "orders-dead"}
 STORED: dict[str, Any] = {
-    "database_identifier": "orders-db",
-    "database_storage_gib": 100,
-    "database_connections": 200,
+    "database": WatchedDatabase(identifier=pulumi.Output.from_input("orders-db"), storage_gib=100, max_connections=200)
 }
 EVERYTHING: dict[str, Any] = ROUTED | SUBSCRIBED | STORED | {"table_name": "orders-table", "cluster_name": "shop-dev"}
 
