@@ -501,4 +501,3 @@ def test_a_catalogue_that_opens_more_connections_than_an_instance_takes_is_refus
         environment("dev", services)
     with pytest.raises(CatalogueError, match="`112` connections"):
         environment("dev", most_replicas=3)
-    assert environment("dev", services, databases={"instance_class": "db.t4g.small"})
