@@ -40,7 +40,7 @@ class ClusterArgs:
     does."""
     admins: Sequence[pulumi.Input[str]]
     """ARNs of the IAM roles that may do everything in the cluster; the one that deploys is among them."""
-    viewers: Sequence[pulumi.Input[str]] = ()
+    viewers: Sequence[pulumi.Input[str]]
     """ARNs of the IAM roles that may look at everything in the cluster: who previews."""
     public_access_cidrs: Sequence[str]
     """Who reaches the Kubernetes API from outside; empty: nobody, it answers inside the network only."""
@@ -51,7 +51,7 @@ class ClusterArgs:
     region: str
     account: str
     partition: str = "aws"
-    permissions_boundary_arn: pulumi.Input[str] | None = None
+    permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import pulumi
@@ -77,6 +77,8 @@ ENGINES: Mapping[Engine, _Defaults] = {
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceArgs:
+    prefix: str
+    """Of its identifier, so that its name, and those of its logs, tell whose it is."""
     engine: Engine
     vpc_id: pulumi.Input[str]
     subnet_group_name: pulumi.Input[str]
@@ -92,15 +94,18 @@ class InstanceArgs:
     backup_days: int
     log_days: int
     """How long CloudWatch keeps its logs, one of CloudWatch's own periods."""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    log_key_arn: pulumi.Input[str]
+    """Whose policy lets CloudWatch Logs use it for /aws/rds/instance/<prefix>-*."""
+    tags: Mapping[str, str]
 
 
 class Instance(pulumi.ComponentResource):
     """A PostgreSQL or MySQL server that takes TLS connections of its clients' security group, and of nobody else.
 
-    Its identifier is the auto-generated name of its security group. So the names of its log groups are known before it
-    is there (they go with the stack; RDS would make ones that stay), and so is that of its final snapshot. An engine or
-    key that would replace the instance replaces the security group, too, so its successor's snapshot has another name.
+    Its identifier is the prefix and the auto-generated name of its security group. So the names of its log groups are
+    known before it is there (they go with the stack; RDS would make ones that stay), and so is that of its final
+    snapshot. An engine or key that would replace the instance replaces the security group, too, so its successor's
+    snapshot has another name.
 
     A protected instance is deleted in two ways. To keep its data: lift the protection in RDS (`aws rds
     modify-db-instance --no-deletion-protection`) and in the state (`pulumi state unprotect`), then destroy; the final
@@ -124,7 +129,7 @@ class Instance(pulumi.ComponentResource):
         self.port = self._defaults.port
         self.max_connections = max_connections(args.engine, args.instance_class)
         group = self._security_group()
-        self.identifier = group.name
+        self.identifier = pulumi.Output.concat(args.prefix, "-", group.name)
         logs = self._log_groups()
         instance = self._instance(group, self._parameters(), logs)
         self.address, self.resource_id = instance.address, instance.resource_id
@@ -161,6 +166,7 @@ class Instance(pulumi.ComponentResource):
                 f"{self._name}-{log}",
                 name=pulumi.Output.concat("/aws/rds/instance/", self.identifier, "/", log),
                 retention_in_days=self._args.log_days,
+                kms_key_id=self._args.log_key_arn,
                 tags=self._args.tags,
                 opts=ResourceOptions(parent=self),
             )

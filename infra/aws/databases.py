@@ -32,6 +32,7 @@ class DatabasesArgs:
     subnet_ids: Sequence[Input[str]]
     clients_security_group_id: Input[str]
     """Who may connect: the security group of the cluster."""
+    log_key_arn: Input[str]
     sizing: Sizing
     shared_engines: Sequence[Engine]
     """Engines with one instance for all services; those of other engines have one each."""
@@ -98,6 +99,7 @@ class Databases(pulumi.ComponentResource):
         return Instance(
             name,
             InstanceArgs(
+                prefix=args.prefix,
                 engine=engine,
                 vpc_id=args.vpc_id,
                 subnet_group_name=self._subnet_group.name,
@@ -109,6 +111,7 @@ class Databases(pulumi.ComponentResource):
                 protected=sizing.protected,
                 backup_days=sizing.backup_days,
                 log_days=sizing.log_days,
+                log_key_arn=args.log_key_arn,
                 tags=tags or {},
             ),
             opts,

@@ -119,6 +119,14 @@ class WatchedDatabase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchedPods:
+    """Pods of a service, in a cluster with Container Insights."""
+
+    cluster_name: pulumi.Input[str]
+    namespace: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchArgs:
     """What the service has; None for what it has not."""
 
@@ -127,16 +135,15 @@ class WatchArgs:
     region: str
     alarm_topic_arn: pulumi.Input[str] | None
     """None: a dashboard, but no alarms."""
-    dashboard: bool = True
+    dashboard: bool
     load_balancer_arn_suffix: pulumi.Input[str] | None = None
     target_group_arn_suffix: pulumi.Input[str] | None = None
     queue_name: pulumi.Input[str] | None = None
     dead_letter_name: pulumi.Input[str] | None = None
-    database: WatchedDatabase | None = None
+    database: WatchedDatabase | None
     table_name: pulumi.Input[str] | None = None
-    cluster_name: pulumi.Input[str] | None = None
+    pods: WatchedPods | None = None
     """None: Container Insights is off."""
-    namespace: pulumi.Input[str] = "shop"
 
 
 class Watch(pulumi.ComponentResource):
@@ -171,8 +178,8 @@ def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
     if args.table_name is not None:
         shown += dashboards.table(args.table_name)
         watched += alarms.table(args.table_name)
-    if args.cluster_name is not None:
-        shown += dashboards.containers(args.cluster_name, args.namespace, args.service)
+    if args.pods is not None:
+        shown += dashboards.containers(args.pods.cluster_name, args.pods.namespace, args.service)
     return shown, watched
 
 
@@ -183,8 +190,8 @@ class OverviewArgs:
     api_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
     alarm_topic_arn: pulumi.Input[str] | None
-    nat_gateway_ids: Sequence[pulumi.Input[str]] = ()
-    cluster_name: pulumi.Input[str] | None = None
+    nat_gateway_ids: Sequence[pulumi.Input[str]]
+    cluster_name: pulumi.Input[str] | None
     """None: Container Insights is off."""
 
 
@@ -197,7 +204,7 @@ class Overview(pulumi.ComponentResource):
         super().__init__("shop:aws:Overview", name, None, opts)
         shown = [
             *dashboards.gateway(args.api_id, args.load_balancer_arn_suffix),
-            *(dashboards.network(args.nat_gateway_ids) if args.nat_gateway_ids else ()),
+            *dashboards.network(args.nat_gateway_ids),
             *(dashboards.cluster(args.cluster_name) if args.cluster_name is not None else ()),
         ]
         child = ResourceOptions(parent=self)

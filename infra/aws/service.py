@@ -15,7 +15,7 @@ from infra.aws.entrance import Entrance, EntranceArgs
 from infra.aws.load_balancer import LoadBalancer
 from infra.aws.messaging import Queue, QueueArgs, Subscription, Topic, TopicArgs
 from infra.aws.network import Network
-from infra.aws.observability import Watch, WatchArgs
+from infra.aws.observability import Watch, WatchArgs, WatchedPods
 from infra.aws.people import People
 from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
 from infra.catalogue import Route, Scale, ServiceSpec
@@ -280,7 +280,9 @@ class Service(pulumi.ComponentResource):
                 dead_letter_name=self._queue.dead_letter_name if self._queue else None,
                 dashboard=on.dashboards,
                 database=on.databases.watched(own_instance) if own_instance else None,
-                cluster_name=on.cluster.name if on.container_insights else None,
+                pods=WatchedPods(cluster_name=on.cluster.name, namespace=on.namespace)
+                if on.container_insights
+                else None,
                 table_name=self._table.name if self._table else None,
             ),
             self._child,

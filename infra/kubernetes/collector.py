@@ -33,12 +33,10 @@ class CollectorArgs:
     decides how long it is kept, and the collector may not make one."""
     metrics_namespace: str
     """Of CloudWatch: `shop-dev`."""
-    image: pulumi.Input[str] = IMAGE
-    """By digest: `<repository>@sha256:<64 hex digits>`."""
-    identity: Sequence[pulumi.Resource] = ()
+    identity: Sequence[pulumi.Resource]
     """Pod identity associations of the ServiceAccount NAME. They allow xray:PutTraceSegments and
     xray:PutTelemetryRecords on *, logs:CreateLogStream and logs:PutLogEvents on the log group."""
-    needs: Sequence[pulumi.Resource] = ()
+    needs: Sequence[pulumi.Resource]
     """What has to be there before the first pod, and outlives the last: nodes, default policies."""
 
 
@@ -121,8 +119,7 @@ class Collector(pulumi.ComponentResource):
 
     def _deployment(self, before: Sequence[pulumi.Resource]) -> k8s.apps.v1.Deployment:
         args = self._args
-        image = pulumi.Output.from_input(args.image)
-        tags = image.apply(lambda reference: labels.versioned(NAME, labels.COLLECTOR, reference))
+        tags = labels.versioned(NAME, labels.COLLECTOR, IMAGE)
         # A changed file alone restarts nothing.
         checksum = self._text.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
         return k8s.apps.v1.Deployment(
@@ -152,7 +149,7 @@ class Collector(pulumi.ComponentResource):
         mounts = [pods.files_of("configuration", self._configuration.metadata.name, CONFIGURATION_DIRECTORY)]
         container = k8s.core.v1.ContainerArgs(
             name=NAME,
-            image=args.image,
+            image=IMAGE,
             args=[f"--config={CONFIGURATION_DIRECTORY}/{CONFIGURATION_KEY}"],
             ports=[
                 k8s.core.v1.ContainerPortArgs(name="otlp", container_port=OTLP_PORT, protocol="TCP"),

@@ -35,22 +35,22 @@ class WorkloadArgs:
     """Services that it calls."""
     callers: Sequence[str]
     """Services that call it."""
-    load_balancer_cidrs: Sequence[str] = ()
+    load_balancer_cidrs: Sequence[str]
     """Where the load balancer's requests come from; empty for a service without routes."""
-    target_group_arn: pulumi.Input[str] | None = None
+    target_group_arn: pulumi.Input[str] | None
     """Where its pods are registered; None for a service without routes."""
-    database_cidrs: Sequence[str] = ()
-    database_port: pulumi.Input[int] | None = None
+    database_cidrs: Sequence[str]
+    database_port: pulumi.Input[int] | None
     """None for a service without a relational database."""
-    certificates_config_map: pulumi.Input[str] | None = None
+    certificates_config_map: pulumi.Input[str] | None
     """Mounted, with its key ca.pem, at pods.CERTIFICATES_DIRECTORY."""
-    telemetry_port: int | None = None
+    telemetry_port: int | None
     """Where the collector takes traces; None where there is no collector."""
-    migrates: bool = False
-    bootstrap: BootstrapArgs | None = None
-    identity: Sequence[pulumi.Resource] = ()
+    migrates: bool
+    bootstrap: BootstrapArgs | None
+    identity: Sequence[pulumi.Resource]
     """Pod identity associations of the ServiceAccount `<service>`: a pod that is there already gets no credentials."""
-    needs: Sequence[pulumi.Resource] = ()
+    needs: Sequence[pulumi.Resource]
     """What has to be there before the first pod, and outlives the last: nodes, default policies."""
 
 

@@ -4,11 +4,13 @@ Policies (infra/policies) look at what anybody's resources should be; these know
 """
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
 from infra.catalogue import Catalogue
 from tests.aws.planning import document, short
+from tools.made_up import ACCOUNT, REGION
 from tools.planned import Plan, Planned
 
 Promise = Callable[[Plan, Catalogue], Iterator[str]]
@@ -231,6 +233,27 @@ def a_pod_is_there_for_as_long_as_requests_come_to_it(plan: Plan, declared: Cata
                 yield f"{spec.name} is cut off {delay} s after it left the load balancer"
 
 
+def every_log_group_has_a_key_that_its_logs_may_use(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """CloudWatch Logs refuses a group whose key does not name it, and a delivery to such a group is lost."""
+    keys = {f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{each.name}-id": each for each in plan.of_type("kms/key:Key")}
+    for each in plan.of_type(":LogGroup"):
+        key = keys.get(each.inputs.get("kmsKeyId", ""))
+        if key is None:
+            yield f"{short(each)} has no key of ours"
+            continue
+        allowed = [
+            pattern
+            for statement in document(key.inputs["policy"])["Statement"]
+            if statement["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+            for pattern in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        ]
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{each.inputs['name']}"
+        if not any(fnmatchcase(arn, pattern) for pattern in allowed):
+            yield f"{short(key)} is not for {each.inputs['name']}"
+        if key.urn not in plan.needs(each):
+            yield f"{short(each)} does not wait for its key"
+
+
 def _variables(deployment: Planned) -> dict[str, str]:
     return {each["name"]: each["value"] for each in _container(deployment)["env"]}
 
@@ -276,4 +299,5 @@ PROMISES: tuple[Promise, ...] = (
     callers_reach_callees_and_nobody_else_does,
     a_service_listens_where_its_pods_do,
     a_pod_is_there_for_as_long_as_requests_come_to_it,
+    every_log_group_has_a_key_that_its_logs_may_use,
 )

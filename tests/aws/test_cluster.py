@@ -20,12 +20,14 @@ ARGS = ClusterArgs(
     subnet_ids=["subnet-a", "subnet-b"],
     egress=[],
     admins=ADMINS,
+    viewers=(),
     public_access_cidrs=["203.0.113.0/24"],
     log_days=7,
     deletion_protection=False,
     container_logs=False,
     region=REGION,
     account=ACCOUNT,
+    permissions_boundary_arn=None,
 )
 PRODUCTION = replace(ARGS, public_access_cidrs=(), log_days=90, deletion_protection=True, container_logs=True)
 CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shop-dev"

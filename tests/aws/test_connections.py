@@ -1,5 +1,8 @@
 """A catalogue whose processes would be refused connections is refused before the first resource."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from infra.aws.connections import MEMORY_GIB, max_connections, most_connections, over_connections
@@ -104,7 +107,7 @@ def test_an_alarm_rings_at_four_fifths_of_what_the_instance_takes(stack: str) ->
     assert {each.inputs["threshold"] for each in alarms} == {most * 80 // 100}
 
 
-def _parameter(group: dict[str, list[dict[str, str]]], name: str) -> int:
+def _parameter(group: Mapping[str, Any], name: str) -> int:
     [value] = [each["value"] for each in group["parameters"] if each["name"] == name]
     return int(value)
 
@@ -115,4 +118,5 @@ def _opened(plan: Plan, name: str) -> int:
     variables = {each["name"]: each["value"] for each in container["env"]}
     most = plan.named(":HorizontalPodAutoscaler", name)["spec"]["maxReplicas"]
     percent = int(deployment["strategy"]["rollingUpdate"]["maxSurge"].rstrip("%"))
-    return int(variables["DATABASE_POOL_SIZE"]) * (most + -(-most * percent // 100))
+    added = -(-most * percent // 100)  # rounded up
+    return int(variables["DATABASE_POOL_SIZE"]) * int(most + added)

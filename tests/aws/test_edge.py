@@ -76,7 +76,10 @@ def edge(
             for service, routes in services.items()
         }
         made = [pair for name, each in entrances.items() for pair in zip(services[name], each.routes, strict=True)]
-        stage = Stage("stage", StageArgs(prefix="shop-dev", api=api, routes=made, log_days=30, domain=own))
+        stage_args = StageArgs(
+            prefix="shop-dev", api=api, routes=made, log_days=30, log_key_arn="arn:log-key", domain=own
+        )
+        stage = Stage("stage", stage_args)
         seen["balancer"] = resolved(balancer, "listener_arn", "arn_suffix", "security_group_id", "port")
         seen["api"] = resolved(api, "id", "endpoint", "vpc_link_id", "authorizer_id")
         seen["stage"] = resolved(stage, "url")
@@ -352,7 +355,11 @@ def test_the_access_log_has_the_fields_of_the_laptop_and_neither_query_nor_token
     settings = stage["accessLogSettings"]
 
     assert (stage["name"], stage["autoDeploy"]) == ("$default", True)
-    assert recorded.named(":LogGroup", "stage") == {"name": "/aws/vendedlogs/shop-dev/api", "retentionInDays": 30}
+    assert recorded.named(":LogGroup", "stage") == {
+        "name": "/aws/vendedlogs/shop-dev/api",
+        "retentionInDays": 30,
+        "kmsKeyId": "arn:log-key",
+    }
     assert settings["destinationArn"].endswith(":log-group:/aws/vendedlogs/shop-dev/api")
     assert json.loads(settings["format"]) == {
         "requestId": "$context.requestId",

@@ -149,6 +149,12 @@ MUTATIONS = {
     "a request that is cut off when its pod leaves": Mutation(
         "infra/aws/entrance.py", "TIMEOUT_MILLISECONDS // 1000", "5", "is cut off"
     ),
+    "logs with the key of all of Amazon": Mutation(
+        "infra/aws/api.py", "kms_key_id=args.log_key_arn,", "", "stage has no key of ours"
+    ),
+    "logs of another environment by this one's key": Mutation(
+        "infra/aws/log_key.py", "/aws/rds/instance/{args.prefix}-*", "/aws/rds/instance/other-*", "is not for /aws/rds"
+    ),
     "no limit of memory": Mutation("infra/kubernetes/pods.py", ', limits={"memory": f"{memory_mib}Mi"}', "", "memory"),
     "a container that runs as root": Mutation(
         "infra/kubernetes/pods.py", "run_as_non_root=True", "run_as_non_root=False", "runAsNonRoot"

@@ -16,7 +16,12 @@ from tests.kubernetes.test_network_policy import CREDENTIALS, DNS, HTTPS
 from tools.planned import Plan, plan
 
 ARGS = CollectorArgs(
-    namespace="shop", region="eu-central-1", log_group="/shop/dev/metrics", metrics_namespace="shop-dev"
+    namespace="shop",
+    region="eu-central-1",
+    log_group="/shop/dev/metrics",
+    metrics_namespace="shop-dev",
+    identity=(),
+    needs=(),
 )
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 SELECTOR = {"app.kubernetes.io/name": "otel-collector", "app.kubernetes.io/component": "collector"}
