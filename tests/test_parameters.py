@@ -4,6 +4,7 @@ is not, and a default that is always overridden hides that one was forgotten."""
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tools.programs import ROOT
@@ -30,6 +31,7 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
             yield file.relative_to(ROOT), ast.parse(file.read_text())
 
 
+@cache
 def arguments() -> dict[str, Arguments]:
     """Every dataclass of this program whose name ends in Args."""
     parsed = list(trees())
