@@ -133,7 +133,7 @@ class WorkloadIdentityArgs:
     statements: Sequence[Statement]
     account: str
     service: str
-    permissions_boundary_arn: pulumi.Input[str] | None = None
+    permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
 

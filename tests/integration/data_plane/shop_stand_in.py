@@ -277,7 +277,7 @@ def _integration(gateway: Any, api: str, link: str, listener: str, service: str)
 
 def _cluster(cluster: ControlPlane, group: str) -> None:
     """A Service without a selector: the tests say themselves which pods are ready."""
-    port = {"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}
+    port = {"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}
     cluster.post(f"/api/v1/namespaces/{NAMESPACE}/services", {"metadata": {"name": SERVICE}, "spec": {"ports": [port]}})
     labels = {"kubernetes.io/service-name": SERVICE, "endpointslice.kubernetes.io/managed-by": "tests"}
     cluster.post(
@@ -289,6 +289,6 @@ def _cluster(cluster: ControlPlane, group: str) -> None:
             "endpoints": [],
         },
     )
-    binding = {"serviceRef": {"name": SERVICE, "port": 80}, "targetGroupARN": group, "targetType": "ip"}
+    binding = {"serviceRef": {"name": SERVICE, "port": PORT}, "targetGroupARN": group, "targetType": "ip"}
     kind = {"apiVersion": "eks.amazonaws.com/v1", "kind": "TargetGroupBinding"}
     cluster.post(BINDINGS, {**kind, "metadata": {"name": SERVICE}, "spec": binding})
