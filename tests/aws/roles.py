@@ -13,7 +13,14 @@ STATE_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/state"
 GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 IMPORTS = {"shop-state": BUCKET, "shop-state-key": STATE_KEY, "shop-github": GITHUB}
 ZONE = "Z0123456789"
-POLICIES = ("Boundary", "DeployPolicy", "DeployNetworkPolicy", "DeployServicesPolicy", "PreviewPolicy")
+POLICIES = (
+    "Boundary",
+    "DeployPolicy",
+    "DeployDataPolicy",
+    "DeployNetworkPolicy",
+    "DeployServicesPolicy",
+    "PreviewPolicy",
+)
 
 
 def environment(name: str = "dev", **values: str) -> Template:

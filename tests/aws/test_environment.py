@@ -282,6 +282,13 @@ def test_a_deployment_touches_nothing_that_is_tagged_as_another_environments_but
     assert not allowed(statements, "rds:CreateDBInstance", "arn:db", {"aws:RequestedRegion": "us-east-1"})
 
 
+def test_images_that_an_environment_in_another_account_has_tested_are_pulled() -> None:
+    image = f"arn:aws:ecr:{REGION}:999999999999:repository/shop-dev/orders"
+    for statements in (deploying("staging"), previewing("staging"), statements_of("staging", "Boundary")):
+        assert allowed(statements, "ecr:BatchGetImage", image, IN_REGION | {"aws:ResourceTag/Environment": "dev"})
+    assert not allowed(deploying("staging"), "ecr:PutImage", image, IN_REGION)
+
+
 def test_a_deployment_uses_the_keys_of_pulumi_but_does_not_manage_them() -> None:
     statements = deploying("dev")
     of_prod = IN_REGION | {"kms:ResourceAliases": "alias/shop-prod"}

@@ -14,7 +14,9 @@ from tests.aws.cloudformation import ACCOUNT, REGION
 
 GLOBAL = ("iam", "route53")
 """Services whose one region is us-east-1."""
-NOT_OURS = frozenset({"eks-anywhere-subscription"})
+NOT_OURS = frozenset(
+    {"capability", "dashboard", "eks-anywhere-subscription", "fargateprofile", "identityproviderconfig", "nodegroup"}
+)
 """Kinds of things that actions may be about, and that no environment has."""
 LOOKS = frozenset({"preview", "preview-refresh"})
 
@@ -125,8 +127,7 @@ def resources(action: str, environment: str) -> Iterator[str]:
     kinds = reference().actions.get_action_details(service, name)["resourceTypes"]
     arns = [
         arn
-        for kind in [kind for kind in kinds if kind["required"]] or kinds
-        if kind["name"] not in NOT_OURS
+        for kind in [kind for kind in kinds if kind["required"]] or [k for k in kinds if k["name"] not in NOT_OURS]
         for arn in reference().resources.get_resource_type_details(service, kind["name"])["arn"].split(", ")
     ]
     yield from (_filled(arn, environment) for arn in arns or ["*"])
