@@ -10,6 +10,7 @@ from pulumi import ResourceOptions
 
 from infra.aws.addons import ADDONS, CLOUDWATCH, METRICS_SERVER
 from infra.aws.cluster_documents import key_policy, key_use, kubeconfig, trust
+from infra.aws.workload_identity import trust_of_pods
 
 NODE_POOLS = ("system",)
 """Built-in pools. `system` takes cluster add-ons only (its taint is CriticalAddonsOnly); with one of them EKS makes the
@@ -26,6 +27,9 @@ TAGGED_SESSION = ("sts:AssumeRole", "sts:TagSession")
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 CONTAINER_LOGS = ("application", "dataplane", "host", "performance")
 """Log groups that the CloudWatch agent and Fluent Bit write to: /aws/containerinsights/<cluster>/<one of these>."""
+
+AGENT, AGENT_NAMESPACE = "cloudwatch-agent", "amazon-cloudwatch"
+"""The service account of the add-on for logs, and where the add-on puts it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,18 +258,11 @@ class Cluster(pulumi.ComponentResource):
         Source: CloudWatch user guide, "Install the CloudWatch agent with the Amazon CloudWatch Observability EKS
         add-on" (Pod Identity, from version 3.1.0).
         """
-        trusted = trust(
-            "pods.eks.amazonaws.com",
-            TAGGED_SESSION,
-            {
-                "StringEquals": {"aws:SourceAccount": self._args.account},
-                "ArnEquals": {"aws:SourceArn": self._cluster.arn},
-            },
-        )
-        role, policies = self._role("cloudwatch-agent", trusted, ["CloudWatchAgentServerPolicy"])
+        trusted = trust_of_pods(self._args.account, self._cluster.arn, AGENT_NAMESPACE, AGENT)
+        role, policies = self._role(AGENT, trusted, ["CloudWatchAgentServerPolicy"])
         groups = [
             self._log_group(f"containers-{kind}", f"/aws/containerinsights/{self._args.cluster_name}/{kind}", key)
             for kind in CONTAINER_LOGS
         ]
-        identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account="cloudwatch-agent")
+        identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=AGENT)
         self._addon(CLOUDWATCH, [identity], [*policies, *groups])

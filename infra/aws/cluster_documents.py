@@ -1,7 +1,6 @@
 """The documents of a cluster: who may take its roles, who may use its key, how a client finds it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pulumi
 
@@ -11,13 +10,9 @@ VERSION = "2012-10-17"
 """Of the language of IAM policies; without it, policy variables and some conditions mean something else."""
 
 
-def trust(
-    service: str, actions: Sequence[str], condition: Mapping[str, Mapping[str, pulumi.Input[str]]] | None = None
-) -> pulumi.Output[str]:
+def trust(service: str, actions: Sequence[str]) -> pulumi.Output[str]:
     """Lets an AWS service take on a role: JSON of a trust policy."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": list(actions)}
-    if condition:
-        statement["Condition"] = condition
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": list(actions)}
     return pulumi.Output.json_dumps({"Version": VERSION, "Statement": [statement]})
 
 

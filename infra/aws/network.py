@@ -254,7 +254,9 @@ class Network(pulumi.ComponentResource):
                             "Effect": "Allow",
                             "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                             "Resource": [logs.arn, pulumi.Output.concat(logs.arn, ":*")],
-                        }
+                        },
+                        # IAM limits it to no group.
+                        {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": ["*"]},
                     ],
                 }
             ),

@@ -205,8 +205,12 @@ def test_roles_trust_exactly_the_service_that_takes_them_on(production: Plan) ->
         "Principal": {"Service": "pods.eks.amazonaws.com"},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
         "Condition": {
-            "StringEquals": {"aws:SourceAccount": ACCOUNT},
-            "ArnEquals": {"aws:SourceArn": CLUSTER_ARN},
+            "StringEquals": {
+                "aws:SourceAccount": ACCOUNT,
+                "aws:RequestTag/eks-cluster-arn": CLUSTER_ARN,
+                "aws:RequestTag/kubernetes-namespace": "amazon-cloudwatch",
+                "aws:RequestTag/kubernetes-service-account": "cloudwatch-agent",
+            }
         },
     }
 

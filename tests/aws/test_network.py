@@ -250,7 +250,8 @@ def test_only_the_flow_log_service_of_this_account_writes_and_only_to_that_log_g
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 "Resource": [arn, f"{arn}:*"],
-            }
+            },
+            {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": ["*"]},
         ],
     }
 

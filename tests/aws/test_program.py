@@ -20,6 +20,7 @@ from tests.aws.planning import (
     public_routes,
     registered,
     short,
+    with_a_domain,
 )
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
@@ -467,7 +468,7 @@ def test_a_person_is_told_what_to_do_next() -> None:
 
 
 def test_a_domain_of_ones_own_encrypts_the_hop_inside_and_closes_the_address_of_aws() -> None:
-    plan = environment("prod", domain={"name": "api.shop.example", "zone_id": "Z0123456789"})
+    plan = with_a_domain()
 
     assert plan.outputs["url"] == "https://api.shop.example"
     assert plan.named("apigatewayv2/api:Api", "api")["disableExecuteApiEndpoint"] is True
