@@ -1,9 +1,11 @@
-"""Files that are there wholly or not at all."""
+"""Files and folders that are there wholly or not at all."""
 
 import contextlib
 import itertools
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 UNFINISHED = ".part"
@@ -28,6 +30,21 @@ def write_private(path: Path, text: str) -> None:
             Path(part).unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, for its owner alone. It takes the place of `folder` at the end of the block.
+
+    When the block raises, or its process is killed, there is no `folder`: nobody takes for whole what is half made.
+    """
+    unfinished = folder.with_name(f"{folder.name}{UNFINISHED}")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir(parents=True, mode=0o700)
+    yield unfinished
+    unfinished.replace(folder)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
