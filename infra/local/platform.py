@@ -13,7 +13,8 @@ from infra.fingerprint import fingerprint
 from infra.local import emulator, files, identity, journal, mended, mysql, servers, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
-from infra.local.processes import MYSQL, POSTGRES, Port, Process, ProcessArgs, Supervisor
+from infra.local.processes import Port, Process, ProcessArgs, Supervisor
+from infra.local.readiness import MYSQL, POSTGRES
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
