@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from pulumi.dynamic import Resource
 
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
-from infra.local.readiness import Fault, Probe, fault, holder, port_is_free
+from infra.local.readiness import GONE, Fault, Probe, fault, holder, port_is_free
 from infra.local.supervision import ProcessFailed, Program, Supervisord
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections.
@@ -130,7 +131,10 @@ class _ProcessProvider(EnsuringProvider):
         return {}
 
     def present(self, properties: Properties) -> bool:
-        return self._fault_after(self.present_seconds, properties) is None
+        found = self._fault_after(self.present_seconds, properties)
+        if found is not None and found != GONE:
+            print(f"`{properties['name']}` does not do its work: {found.reason}", file=sys.stderr)  # Pulumi shows it
+        return found is None
 
     def remove(self, properties: Properties) -> None:
         Supervisord(properties["supervisor"]).end(str(properties["name"]))

@@ -15,8 +15,6 @@ POSTGRES, MYSQL = "postgres", "mysql"
 PROBE_SECONDS = 2
 COMMAND_LENGTH = 100
 """Of another program's command line, so much is shown."""
-GIVEN_UP = frozenset({"ABSENT", "FATAL", "STOPPED", "UNKNOWN"})
-"""supervisord's words for a process that it does not start again by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +45,22 @@ class Fault:
     """Whether to wait is of no use."""
 
 
+GONE = Fault("it does not run", lasting=True)
+"""Nobody wants it to: it was stopped in order, or the machine was started again."""
+
+
 def fault(supervisord: Supervisord, probe: Probe) -> Fault | None:
     """None for a process that answers what it is asked, at its port, itself."""
     answered = probe.answer()
     state, pid = supervisord.state(probe.name)
     if answered is None and _listens(pid, probe.port):
         return None
-    if state in GIVEN_UP:
-        return Fault(f"supervisord calls it {state}", lasting=True)
+    if state in ("ABSENT", "STOPPED"):
+        return GONE
+    if state in ("FATAL", "UNKNOWN"):
+        return Fault(f"supervisord does not start it again ({state})", lasting=True)
     if _is_stopped(pid):
-        return Fault(f"it is stopped: `kill -CONT {pid}` lets it go on", lasting=True)
+        return Fault(f"process {pid} is stopped (SIGSTOP)", lasting=True)
     if _is_taken(probe.port) and not _listens(pid, probe.port):
         return Fault(f"its port {probe.port} is taken by {holder(probe.port)}", lasting=False)
     return Fault(answered or f"nobody listens at port {probe.port}", lasting=False)

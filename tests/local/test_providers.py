@@ -12,6 +12,7 @@ from pulumi.dynamic import ReadResult
 from infra.local import servers
 from infra.local.cloud import client
 from infra.local.databases import _ClusterProvider, _DatabaseProvider
+from infra.local.errors import ServerAway
 from infra.local.identity import STAFF, _AppClientProvider, _GroupProvider, _PoolProvider, _ScopesProvider
 from infra.local.messaging import _QueueProvider, _SubscriptionProvider, _TopicProvider
 from infra.local.provider import EnsuringProvider, Properties
@@ -172,10 +173,24 @@ def test_people_and_application_keep_their_ids_when_they_are_made_sure_of_again(
     pool, wanted = people(emulator)
     application = made(_AppClientProvider(), wanted)
 
+    _AppClientProvider().delete("app", application)
     again, _ = people(emulator)
 
     assert again["pool_id"] == pool["pool_id"]
     assert made(_AppClientProvider(), wanted)["client_id"] == application["client_id"]
+
+
+def test_an_application_is_found_again_among_many(emulator: Emulator) -> None:
+    _, wanted = people(emulator)
+    first = made(_AppClientProvider(), {**wanted, "name": "first-of-many"})
+    for number in range(70):
+        client("cognito-idp", emulator.url).create_user_pool_client(
+            UserPoolId=wanted["pool_id"], ClientName=f"{number}"
+        )
+    last = made(_AppClientProvider(), {**wanted, "name": "last-of-many"})
+
+    for known in (first, last):
+        assert made(_AppClientProvider(), {**wanted, "name": known["name"]})["client_id"] == known["client_id"]
 
 
 def test_the_application_has_no_secret_and_may_ask_for_the_declared_scopes_by_code_alone(emulator: Emulator) -> None:
@@ -253,4 +268,6 @@ def test_everything_on_an_emulator_that_does_not_run_is_gone_and_removing_it_is_
     nowhere = {"name": "x", "endpoint": f"http://127.0.0.1:{free_port()}", "arn": "arn:aws:sns:eu-central-1:0:x"}
 
     assert not _TopicProvider().present(nowhere)
+    with pytest.raises(ServerAway, match="`x` cannot be made, its server does not answer: Could not connect"):
+        _TopicProvider().create(nowhere)
     _TopicProvider().delete("x", nowhere)

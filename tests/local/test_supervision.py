@@ -254,7 +254,7 @@ def test_processes_that_end_while_all_are_looked_through_are_left_out(error: Exc
 
 
 def test_a_process_that_is_stopped_is_not_there_and_runs_again_when_it_is_made_sure_of(
-    supervisord: Supervisord, tmp_path: Path
+    supervisord: Supervisord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     properties = process(supervisord, tmp_path)
     _ProcessProvider().ensure(properties, {})
@@ -263,8 +263,9 @@ def test_a_process_that_is_stopped_is_not_there_and_runs_again_when_it_is_made_s
 
     found = fault(supervisord, probe(properties))
     assert supervisord.state("server") == ("RUNNING", stopped)
-    assert found == Fault(f"it is stopped: `kill -CONT {stopped}` lets it go on", lasting=True)
+    assert found == Fault(f"process {stopped} is stopped (SIGSTOP)", lasting=True)
     assert _ProcessProvider().diff("server", properties, properties).changes
+    assert capsys.readouterr().err == f"`server` does not do its work: process {stopped} is stopped (SIGSTOP)\n"
 
     _ProcessProvider().ensure(properties, properties)
     assert fault(supervisord, probe(properties)) is None
