@@ -18,8 +18,12 @@ KEEP_ALIVE_SECONDS = 75
 class Server(uvicorn.Server):
     """Serves an application; told to stop, it takes no more, and what is in flight shares one time to finish.
 
-    First the requests, then the workers (see app), together within `shutdown_seconds` of the settings.
+    First the requests, then the workers (see app), together within `shutdown_seconds` of the settings. A worker that
+    dies tells it to stop, too: whoever started the process starts it again, also where nobody asks /livez.
     """
+
+    failed = False
+    """Whether a worker has died."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         super().__init__(
@@ -41,6 +45,10 @@ class Server(uvicorn.Server):
         )
         self._app = app
         self._shutdown_seconds = settings.shutdown_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        self.failed = bool(self._app.state.workers.dead())
+        return await super().on_tick(counter) or self.failed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.stop_by = time.monotonic() + self._shutdown_seconds

@@ -194,6 +194,17 @@ async def test_neither_a_stuck_request_nor_a_missing_collector_can_hold_up_the_s
     assert tiny.events("worker_finished", "service_stopped") == ["worker_finished", "service_stopped"]
 
 
+async def test_a_worker_that_dies_takes_the_process_along_in_order_to_be_started_again(unused_tcp_port: int) -> None:
+    async with running(unused_tcp_port, MORTAL="true") as tiny, httpx.AsyncClient(base_url=tiny.url) as client:
+        answer = await client.get("/slow")
+
+        assert (answer.status_code, answer.json()) == (200, "done")
+        assert await tiny.ended() == 1
+
+    order = ["worker_died", "Shutting down", "request_handled", "service_stopped"]
+    assert tiny.events(*order) == order
+
+
 async def test_requests_and_workers_share_one_time_to_finish(unused_tcp_port: int) -> None:
     async with (
         running(unused_tcp_port, SHUTDOWN_SECONDS="1.2", STUBBORN="true") as tiny,

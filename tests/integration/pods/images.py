@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from infra.aws import build_context
-from infra.local.supervision import port_is_free
+from infra.local.readiness import port_is_free
 from tests.authority import Authority, authority
 from tests.fixtures import free_port
 from tests.integration.pods.bases import Bases, bases, container, name_of_python, say
