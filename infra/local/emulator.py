@@ -108,7 +108,7 @@ async def serve(port: int, state: Path) -> None:
 
     app._load_persisted_state, app.save_all = load, lambda _: None
     config = uvicorn.Config(
-        hanging_up(app.app),
+        mended.for_programs_only(hanging_up(app.app)),
         host="127.0.0.1",
         port=port,
         http="httptools",

@@ -49,6 +49,37 @@ def test_a_consumer_that_is_gone_takes_no_message(
     assert [message["Body"] for message in received.get("Messages", [])] == ["for the living"]
 
 
+FOREIGN: dict[str, dict[str, str]] = {
+    "a page of elsewhere": {"Origin": "https://evil.example"},
+    "a page of another port": {"Origin": "http://127.0.0.1:3000"},
+    "a page without an origin": {"Origin": "null"},
+    "an image of a page": {"Sec-Fetch-Site": "cross-site"},
+    "a page whose name leads here": {"Host": "evil.example"},
+    "a name that begins like ours": {"Host": "127.0.0.1.evil.example"},
+    "a host that is none": {"Host": "["},
+    "no host": {"Host": ""},
+}
+
+
+@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN.keys())
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/_ministack/reset"), ("GET", "/_ministack/sqs/messages"), ("OPTIONS", "/"), ("POST", "/")],
+)
+def test_no_page_in_a_browser_can_talk_to_the_emulator(
+    emulator: Emulator, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = httpx.request(method, emulator.url + path, headers=headers)
+
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:4566", "localhost:4566", "[::1]:4566"])
+def test_programs_of_this_machine_can(emulator: Emulator, host: str) -> None:
+    assert httpx.get(f"{emulator.url}/_ministack/ready", headers={"Host": host}).status_code == 200
+
+
 @pytest.fixture
 def own_emulator(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[bytes], str]]]:
     """Starts an emulator on the same state each time."""

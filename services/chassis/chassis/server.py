@@ -8,11 +8,74 @@ import time
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.middleware import MAX_HEADER_BYTES, headers_too_large
+from chassis.problems import Problem
 from chassis.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s after which a load balancer closes an idle connection: it must be the one to do so."""
+MAX_UNREAD_BYTES = 4 * MAX_HEADER_BYTES
+"""Of one part of a request that has no end yet. Above MAX_HEADER_BYTES, so that a whole head is answered, logged and
+counted as every request is (see middleware.HeaderLimit)."""
+LINGERING_SECONDS = 2.0
+"""For how long the rest of a refused request is read and dropped: a client that sends first and reads then would
+otherwise find its connection reset, and never see the answer."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, which refuses with 431 what would be kept in memory without a bound.
+
+    uvicorn has no limit of its own here: its parser keeps a header, a target, a trailer or the extension of a chunk
+    until it is whole, however long it gets.
+    """
+
+    _unread_bytes = 0
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unread_bytes += len(data)
+        super().data_received(data)
+        if self._unread_bytes > MAX_UNREAD_BYTES and not self.transport.is_closing():
+            self._refuse()
+
+    # Whatever the parser hands over is a part that has come to its end.
+
+    def on_message_begin(self) -> None:
+        self._unread_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._unread_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def _refuse(self) -> None:
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            # In the middle of a request, whose answer may have begun.
+            self.transport.close()
+            return
+        self._unset_keepalive_if_required()
+        self.transport.write(_REFUSAL)
+        self.loop.call_later(LINGERING_SECONDS, self.transport.close)
+
+
+def _written(problem: Problem) -> bytes:
+    """The problem as an answer in bytes, after which the connection is closed."""
+    answer = problem.response()
+    headers = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
+    status = f"HTTP/1.1 {problem.status} {problem.title}\r\n".encode()
+    return status + headers + b"connection: close\r\n\r\n" + bytes(answer.body)
+
+
+_REFUSAL = _written(headers_too_large())
 
 
 class Server(uvicorn.Server):
@@ -32,7 +95,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
