@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 
+from infra import variables
 from infra.aws import tags, telemetry, workload_identity
 from infra.aws.api import Api
 from infra.aws.cluster import Cluster
@@ -128,7 +129,7 @@ class Service(pulumi.ComponentResource):
             "TOKEN_AUDIENCE": on.people.client_id,
             "TOKEN_ISSUER": on.people.issuer,
             "TOKEN_JWKS_URL": on.people.jwks_url,
-            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}:{PORT}" for callee in self._spec.calls},
+            **{variables.of_call(callee): f"http://{callee}:{PORT}" for callee in self._spec.calls},
             **({"OTEL_EXPORTER_OTLP_ENDPOINT": telemetry.ENDPOINT} if on.collects else {}),
         }
 

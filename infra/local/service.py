@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 from pulumi import ResourceOptions
 
+from infra import variables
 from infra.catalogue import ServiceSpec
 from infra.local import code
 from infra.local.databases import Database
@@ -91,7 +92,7 @@ class Service(pulumi.ComponentResource):
         }
 
     def _calls(self) -> Environment:
-        return {f"{callee.upper().replace('-', '_')}_URL": self._args.addresses[callee] for callee in self._spec.calls}
+        return {variables.of_call(callee): self._args.addresses[callee] for callee in self._spec.calls}
 
     def _data(self) -> Environment:
         database, platform = self._spec.database, self._args.platform
