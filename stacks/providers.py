@@ -1,6 +1,7 @@
 """How AWS and the cluster are reached."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
@@ -11,6 +12,9 @@ from infra.aws import tags
 from infra.aws.cluster import Cluster
 from infra.catalogue_checks import Problem
 from stacks.settings import PROJECT, AwsSettings, SettingsError
+
+if TYPE_CHECKING:
+    import pulumi_docker as docker
 
 
 def aws_provider(stack: str, settings: AwsSettings) -> aws.Provider:
@@ -39,6 +43,24 @@ def kubernetes_provider(cluster: Cluster, egress: Sequence[Resource]) -> kuberne
         cluster_identifier=cluster.endpoint,
         kubeconfig=cluster.kubeconfig,
         opts=ResourceOptions(depends_on=[*cluster.access, *egress]),
+    )
+
+
+def docker_provider(source: str) -> "docker.Provider":
+    """Reads the registry of `source` (`<registry>/<prefix>`) with the credentials that Docker has for it.
+
+    The provider looks into Docker's configuration only for registries that it is told of; without a user and a password
+    among its arguments it takes theirs, or the ones of their credential helper, and so none is in the state. It needs
+    no daemon. Source: `providerSetToRegistryAuth` in provider.go of kreuzwerker/terraform-provider-docker.
+    """
+    import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
+
+    return docker.Provider(
+        "docker",
+        registry_auth=[docker.ProviderRegistryAuthArgs(address=source.partition("/")[0])],
+        disable_docker_daemon_check=True,
+        # Nobody talks to it. Left out, DOCKER_HOST of whoever deploys would be in the state, and differ.
+        host="unix:///var/run/docker.sock",
     )
 
 

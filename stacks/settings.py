@@ -100,7 +100,9 @@ class ImageSettings(Settings):
 
     build: bool = False
     """Build from this checkout and push to repositories of this environment's own."""
-    promote_from: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$")] | None = None
+    promote_from: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._-]+)+$")] | None
+    ) = None
     """`<registry>/<prefix>` of the environment that built this very source; its images are deployed by digest."""
     digests: dict[str, Digest] = {}
     """Image -> digest, in repositories of this environment's own: what a copy or another builder pushed there."""

@@ -132,7 +132,7 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
             id="an unknown class",
         ),
         pytest.param(
-            {"images": {"build": True, "promote_from": "registry/shop-dev"}},
+            {"images": {"build": True, "promote_from": "registry.example/shop-dev"}},
             "shop:images: names one source of images: `build: true`, `promote_from` or `digests`",
             id="two sources of images",
         ),

@@ -53,11 +53,23 @@ class Planned:
         return self.type.startswith("shop:")
 
 
+@dataclass(frozen=True)
+class Called:
+    """A look-up: a function that a program asks a provider for."""
+
+    token: str
+    """`aws:index/getAvailabilityZones:getAvailabilityZones`"""
+    arguments: dict[str, Any]
+    provider: str
+    """URN of the provider; empty for the default one of the package."""
+
+
 @dataclass
 class Plan:
     """What a program registers. Ordered by URN, as it has no other order that means anything."""
 
     resources: list[Planned] = field(default_factory=list)
+    calls: list[Called] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -135,6 +147,11 @@ class _Monitor(MockMonitor):
                 )
             )
         return response
+
+    def Invoke(self, request: Any) -> Any:
+        arguments = _plain(rpc.deserialize_properties(request.args))
+        self.plan.calls.append(Called(request.tok, arguments, request.provider.rpartition("::")[0]))
+        return super().Invoke(request)  # type: ignore[no-untyped-call]
 
 
 def _plain(value: Any) -> Any:
