@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi import Resource, ResourceOptions
 
-from infra.aws import tags
+from infra.aws import regions, tags
 from infra.aws.cluster import Cluster
 from infra.catalogue_checks import Problem
 from stacks.settings import PROJECT, AwsSettings, SettingsError
@@ -65,21 +65,21 @@ def docker_provider(source: str) -> "docker.Provider":
 
 
 def zones(stack: str, settings: AwsSettings, provider: aws.Provider) -> list[str]:
-    """The names of as many zones as the settings ask for.
+    """The names of as many zones as the settings ask for, of those that have all that an environment needs.
 
     Raises:
         SettingsError: when the region has fewer.
     """
-    available = sorted(
-        aws.get_availability_zones(
-            state="available",
-            # Not Local Zones and Wavelength: neither EKS nor RDS runs in all of them.
-            filters=[aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])],
-            opts=pulumi.InvokeOptions(provider=provider),
-        ).names
+    usable = regions.zone_ids(settings.region)
+    found = aws.get_availability_zones(
+        region=settings.region, state="available", opts=pulumi.InvokeOptions(provider=provider)
     )
+    available = sorted(name for name, zone_id in zip(found.names, found.zone_ids, strict=True) if zone_id in usable)
     wanted = settings.network.zones
     if len(available) < wanted:
-        remedy = f"is more than {settings.region} has for this account: {', '.join(available) or 'none'}"
+        has = ", ".join(available) or "none"
+        remedy = (
+            f"is more than {settings.region} has for this account: {has} (infra/aws/regions.py says which, and why)"
+        )
         raise SettingsError(stack, [Problem("", "network.zones", wanted, remedy)])
     return available[:wanted]

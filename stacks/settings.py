@@ -9,7 +9,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from infra.aws.cidr import MAX_ZONES, subnets
-from infra.aws.rds_roots import regions
+from infra.aws.regions import supported
 from infra.catalogue_checks import Problem, problems_of
 
 PROJECT = "shop"
@@ -71,9 +71,9 @@ class ClusterSettings(Settings):
     version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.35"
     reached_from: tuple[Block, ...]
     """Address blocks from which the cluster's API may be reached; none for reach from inside the VPC only."""
-    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may do everything in the cluster, besides the role that deploys."""
-    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may look at everything in the cluster: who previews."""
     spot: bool
     """Nodes on spare capacity first, on demand only where there is none."""
@@ -182,12 +182,10 @@ class AwsSettings(Settings):
 
     @field_validator("region")
     @classmethod
-    def _with_certificates(cls, value: str) -> str:
-        if value not in regions():
-            known = ", ".join(regions())
-            raise ValueError(
-                f"`{value}` is no region whose RDS certificates are here: {known} (infra/aws/rds_roots.py: one more)"
-            )
+    def _supported(cls, value: str) -> str:
+        if value not in supported():
+            known = ", ".join(supported())
+            raise ValueError(f"`{value}` is no region that has it all: {known} (infra/aws/regions.py says why)")
         return value
 
     @model_validator(mode="after")

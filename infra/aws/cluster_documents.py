@@ -19,10 +19,10 @@ def trust(
     return pulumi.Output.json_dumps({"Version": VERSION, "Statement": [statement]})
 
 
-def key_policy(partition: str, region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
+def key_policy(region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
     """Identity policies of the account decide who uses the key (EKS works by a grant), and CloudWatch Logs may, for
     the log groups of this cluster alone: JSON of a key policy."""
-    log_groups = f"arn:{partition}:logs:{region}:{account}:log-group:/aws"
+    log_groups = f"arn:aws:logs:{region}:{account}:log-group:/aws"
     return pulumi.Output.json_dumps(
         {
             "Version": VERSION,
@@ -30,7 +30,7 @@ def key_policy(partition: str, region: str, account: str, cluster_name: str) -> 
                 {
                     "Sid": "Account",
                     "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+                    "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
                     "Action": "kms:*",
                     "Resource": "*",
                 },

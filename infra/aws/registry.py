@@ -115,7 +115,7 @@ def _pull_policy(accounts: Sequence[str]) -> dict[str, object]:
     statement = {
         "Sid": "PullFromOtherAccounts",
         "Effect": "Allow",
-        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root: right in every partition
+        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root
         "Action": list(PULL),
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
