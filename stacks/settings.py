@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from infra.aws.cidr import MAX_ZONES, subnets
 from infra.aws.connections import MEMORY_GIB
-from infra.aws.rds_roots import regions
+from infra.aws.regions import supported
 from infra.catalogue import Scale
 from infra.catalogue_checks import Problem, problems_of
 
@@ -74,9 +74,9 @@ class ClusterSettings(Settings):
     version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.35"
     reached_from: tuple[Block, ...]
     """Address blocks from which the cluster's API may be reached; none for reach from inside the VPC only."""
-    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may do everything in the cluster, besides the role that deploys."""
-    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may look at everything in the cluster: who previews."""
     spot: bool
     """Nodes on spare capacity first, on demand only where there is none."""
@@ -112,7 +112,9 @@ class ImageSettings(Settings):
 
     build: bool = False
     """Build from this checkout and push to repositories of this environment's own."""
-    promote_from: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$")] | None = None
+    promote_from: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._-]+)+$")] | None
+    ) = None
     """`<registry>/<prefix>` of the environment that built this very source; its images are deployed by digest."""
     digests: dict[str, Digest] = {}
     """Image -> digest, in repositories of this environment's own: what a copy or another builder pushed there."""
@@ -198,12 +200,10 @@ class AwsSettings(Settings):
 
     @field_validator("region")
     @classmethod
-    def _with_certificates(cls, value: str) -> str:
-        if value not in regions():
-            known = ", ".join(regions())
-            raise ValueError(
-                f"`{value}` is no region whose RDS certificates are here: {known} (infra/aws/rds_roots.py: one more)"
-            )
+    def _supported(cls, value: str) -> str:
+        if value not in supported():
+            known = ", ".join(supported())
+            raise ValueError(f"`{value}` is no region that has it all: {known} (infra/aws/regions.py says why)")
         return value
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.aws.rds_roots import regions
+from infra.aws.regions import supported
 from stacks.settings import DEFAULTS, AwsSettings, LocalSettings, SettingsError, aws_settings, local_settings
 from tools.programs import ROOT
 
@@ -138,7 +138,7 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
             id="an unknown class",
         ),
         pytest.param(
-            {"images": {"build": True, "promote_from": "registry/shop-dev"}},
+            {"images": {"build": True, "promote_from": "registry.example/shop-dev"}},
             "shop:images: names one source of images: `build: true`, `promote_from` or `digests`",
             id="two sources of images",
         ),
@@ -149,8 +149,8 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         ),
         pytest.param(
             {"region": "moon-north-1"},
-            f"shop:region: `moon-north-1` is no region whose RDS certificates are here: {', '.join(regions())} "
-            "(infra/aws/rds_roots.py: one more)",
+            f"shop:region: `moon-north-1` is no region that has it all: {', '.join(supported())} "
+            "(infra/aws/regions.py says why)",
             id="an unknown region",
         ),
         pytest.param(

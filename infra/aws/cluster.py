@@ -54,7 +54,6 @@ class ClusterArgs:
     """Whether the output of all containers, and Container Insights, go to CloudWatch. They cost by volume."""
     region: str
     account: str
-    partition: str = "aws"
     permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
@@ -165,7 +164,7 @@ class Cluster(pulumi.ComponentResource):
             aws.iam.RolePolicyAttachment(
                 f"{self._name}-{kind}-{policy}",
                 role=role.name,
-                policy_arn=f"arn:{self._args.partition}:iam::aws:policy/{policy}",
+                policy_arn=f"arn:aws:iam::aws:policy/{policy}",
                 opts=ResourceOptions(parent=self),
             )
             for policy in policies
@@ -180,7 +179,7 @@ class Cluster(pulumi.ComponentResource):
             description=f"Secrets and logs of the cluster {args.cluster_name}",
             enable_key_rotation=True,
             deletion_window_in_days=30 if args.deletion_protection else 7,
-            policy=key_policy(args.partition, args.region, args.account, args.cluster_name),
+            policy=key_policy(args.region, args.account, args.cluster_name),
             opts=ResourceOptions(parent=self),
         )
         # A name for people; alias/<cluster name> itself is the key of Pulumi's secrets (infra/account.yaml).
@@ -220,7 +219,7 @@ class Cluster(pulumi.ComponentResource):
             f"{self._name}-{kind}-{who}",
             cluster_name=self._cluster.name,
             principal_arn=principal,
-            policy_arn=f"arn:{self._args.partition}:eks::aws:cluster-access-policy/{policy}",
+            policy_arn=f"arn:aws:eks::aws:cluster-access-policy/{policy}",
             access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=ResourceOptions(parent=self, depends_on=[entry]),
         )

@@ -16,10 +16,10 @@ def trust(service: str, actions: Sequence[str]) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": VERSION, "Statement": [statement]})
 
 
-def key_policy(partition: str, region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
+def key_policy(region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
     """Of a cluster's key. EKS uses it by a grant, and CloudWatch Logs for the cluster's log groups alone: JSON."""
     groups = [f"/aws/eks/{cluster_name}/cluster", f"/aws/containerinsights/{cluster_name}/*"]
-    return log_key.policy(partition, region, account, groups)
+    return log_key.policy(region, account, groups)
 
 
 def key_use(key_arn: pulumi.Input[str]) -> pulumi.Output[str]:

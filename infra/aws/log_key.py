@@ -34,7 +34,7 @@ class LogKey(pulumi.ComponentResource):
             description=f"Logs of {args.prefix}",
             enable_key_rotation=True,
             deletion_window_in_days=30 if args.protected else 7,
-            policy=policy("aws", args.region, args.account, groups),
+            policy=policy(args.region, args.account, groups),
             opts=ResourceOptions(parent=self),
         )
         aws.kms.Alias(
@@ -47,7 +47,7 @@ class LogKey(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
-def policy(partition: str, region: str, account: str, groups: Sequence[str]) -> pulumi.Output[str]:
+def policy(region: str, account: str, groups: Sequence[str]) -> pulumi.Output[str]:
     """Identity policies of the account decide who uses the key, and CloudWatch Logs may, for log groups of these names
     (`*` stands for anything): JSON of a key policy.
 
@@ -57,7 +57,7 @@ def policy(partition: str, region: str, account: str, groups: Sequence[str]) -> 
         {
             "Sid": "Account",
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
             "Action": "kms:*",
             "Resource": "*",
         },
@@ -70,7 +70,7 @@ def policy(partition: str, region: str, account: str, groups: Sequence[str]) -> 
             "Condition": {
                 "ArnLike": {
                     "kms:EncryptionContext:aws:logs:arn": [
-                        f"arn:{partition}:logs:{region}:{account}:log-group:{group}" for group in groups
+                        f"arn:aws:logs:{region}:{account}:log-group:{group}" for group in groups
                     ]
                 }
             },

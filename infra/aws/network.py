@@ -216,12 +216,8 @@ class Network(pulumi.ComponentResource):
             kms_key_id=self._args.log_key_arn,
             opts=ResourceOptions(parent=self),
         )
-        # An ARN is arn:<partition>:logs:<region>:<account>:log-group:<name>.
-        partition, account = (
-            logs.arn.apply(lambda arn: arn.split(":")[1]),
-            logs.arn.apply(lambda arn: arn.split(":")[4]),
-        )
-        flow_logs = pulumi.Output.format("arn:{0}:ec2:{1}:{2}:vpc-flow-log/*", partition, self._args.region, account)
+        account = logs.arn.apply(lambda arn: arn.split(":")[4])  # arn:aws:logs:<region>:<account>:log-group:<name>
+        flow_logs = pulumi.Output.format("arn:aws:ec2:{0}:{1}:vpc-flow-log/*", self._args.region, account)
         role = aws.iam.Role(
             f"{name}-flow-log",
             assume_role_policy=pulumi.Output.json_dumps(

@@ -23,7 +23,6 @@ class AlarmsArgs:
     """Who is told. The address has to be confirmed by a link in the first mail."""
     region: str
     account: pulumi.Input[str]
-    partition: str = "aws"
 
 
 class Alarms(pulumi.ComponentResource):
@@ -36,7 +35,7 @@ class Alarms(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Alarms", name, None, opts)
-        sources = pulumi.Output.concat(f"arn:{args.partition}:cloudwatch:{args.region}:", args.account, ":alarm:*")
+        sources = pulumi.Output.concat(f"arn:aws:cloudwatch:{args.region}:", args.account, ":alarm:*")
         ours = {"StringEquals": {"aws:SourceAccount": args.account}, "ArnLike": {"aws:SourceArn": sources}}
         key = aws.kms.Key(
             name,
@@ -69,7 +68,7 @@ def _key_policy(args: AlarmsArgs, ours: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "Sid": "IamDecides",
                 "Effect": "Allow",
-                "Principal": {"AWS": pulumi.Output.concat(f"arn:{args.partition}:iam::", args.account, ":root")},
+                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", args.account, ":root")},
                 "Action": "kms:*",
                 "Resource": "*",
             },

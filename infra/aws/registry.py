@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
-from pulumi import ResourceOptions
+from pulumi import InvokeOutputOptions, ResourceOptions
 
 CACHE_TAG = "cache"
 UNTAGGED_DAYS = 7
@@ -115,7 +115,7 @@ def _pull_policy(accounts: Sequence[str]) -> dict[str, object]:
     statement = {
         "Sid": "PullFromOtherAccounts",
         "Effect": "Allow",
-        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root: right in every partition
+        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root
         "Action": list(PULL),
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -170,11 +170,15 @@ def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pu
     return image.ref
 
 
-def promoted(reference: str, repository: Repository | None = None) -> pulumi.Output[str]:
+def promoted(
+    reference: str, repository: Repository | None = None, opts: InvokeOutputOptions | None = None
+) -> pulumi.Output[str]:
     """An image that exists, by its digest: what was tested is what runs.
 
-    `name@sha256:...` is taken as it is; `sha256:...` alone is of `repository`; `name:tag` is looked up in its
-    registry with Docker's own credentials. To be called by a program, not by a component: it may be a look-up.
+    `name@sha256:...` is taken as it is; `sha256:...` alone is of `repository`; `name:tag` is looked up in its registry.
+    For that `opts` names a provider that knows the registry (`stacks.providers.docker_provider`): without one the
+    look-up is anonymous, whatever Docker is logged in to. To be called by a program, not by a component: it may be a
+    look-up.
 
     Raises:
         ValueError: for a reference without tag and digest (nobody could say what `latest` was), a malformed digest,
@@ -192,5 +196,5 @@ def promoted(reference: str, repository: Repository | None = None) -> pulumi.Out
         raise ValueError(f"image {reference} will not do: write <repository>@sha256:<64 digits> or <repository>:<tag>")
     import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
 
-    found = docker.get_registry_image_output(name=reference)
+    found = docker.get_registry_image_output(name=reference, opts=opts)
     return pulumi.Output.concat(path, "@", found.sha256_digest)

@@ -26,7 +26,6 @@ from infra.kubernetes.platform import Platform
 from infra.kubernetes.pods import CERTIFICATES_FILE, PORT
 from infra.kubernetes.workload import SHUTDOWN_SECONDS, Workload, WorkloadArgs
 
-PARTITION = "aws"
 ADDRESSES = {
     "postgres": "postgresql://{0}@{1}:{2}/{0}?sslmode=verify-full",
     "mysql": "mysql://{0}@{1}:{2}/{0}?ssl-mode=VERIFY_IDENTITY",
@@ -171,7 +170,6 @@ class Service(pulumi.ComponentResource):
         self._may += workload_identity.connect_to_database(
             region=on.region,
             account=on.account,
-            partition=PARTITION,
             resource_id=self._instance.resource_id,
             user=user,
         )
@@ -206,7 +204,7 @@ class Service(pulumi.ComponentResource):
         args = WorkloadIdentityArgs(
             cluster_name=on.cluster.name,
             # By name, so that roles are there before the cluster is: only the association has to wait for it.
-            cluster_arn=f"arn:{PARTITION}:eks:{on.region}:{on.account}:cluster/{on.prefix}",
+            cluster_arn=f"arn:aws:eks:{on.region}:{on.account}:cluster/{on.prefix}",
             account=on.account,
             namespace=on.namespace,
             service=self._spec.name,

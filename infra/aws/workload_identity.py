@@ -85,11 +85,9 @@ def use_table(table_arn: pulumi.Input[str], kms_key_arn: pulumi.Input[str]) -> l
     ]
 
 
-def connect_to_database(
-    *, region: str, account: str, resource_id: pulumi.Input[str], user: str, partition: str = "aws"
-) -> list[Statement]:
+def connect_to_database(*, region: str, account: str, resource_id: pulumi.Input[str], user: str) -> list[Statement]:
     """As this user of the instance. It is the instance's resource id that is meant, not its identifier."""
-    arn = pulumi.Output.concat("arn:", partition, ":rds-db:", region, ":", account, ":dbuser:", resource_id, "/", user)
+    arn = pulumi.Output.concat("arn:aws:rds-db:", region, ":", account, ":dbuser:", resource_id, "/", user)
     return [Statement(actions=["rds-db:connect"], resources=[arn])]
 
 

@@ -90,7 +90,10 @@ PROBES: tuple[Probe, ...] = (
     # The cluster, nodes, network.
     _probe("give itself the cluster of staging", "eks:CreateAccessEntry", _CLUSTER, STAGING),
     _probe(
-        "be an administrator of it", "eks:AssociateAccessPolicy", arn("eks", "access-entry/shop-staging/role/1/me/2"), STAGING
+        "be an administrator of it",
+        "eks:AssociateAccessPolicy",
+        arn("eks", "access-entry/shop-staging/role/1/me/2"),
+        STAGING,
     ),
     _probe("give itself the cluster of dev", "eks:CreateAccessEntry", _OWN_CLUSTER, HERE, its_own=True),
     _probe("have what pods of staging have", "eks-auth:AssumeRoleForPodIdentity", _CLUSTER, STAGING),
