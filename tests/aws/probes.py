@@ -48,6 +48,7 @@ def _probe(name: str, action: str, resource: str, context: Mapping[str, str] = H
 
 _INSTANCE, _VOLUME = arn("ec2", "instance/i-0123"), arn("ec2", "volume/vol-0123")
 _DATABASE, _SECRET = arn("rds", "db:orders-database-0a1b2c3"), arn("secretsmanager", "secret:rds!db-0123-AbCdEf")
+_ENTRY = arn("eks", "access-entry/shop-staging/role/1/me/2")
 _CLUSTER, _OWN_CLUSTER = arn("eks", "cluster/shop-staging"), arn("eks", "cluster/shop-dev")
 _POOL, _TABLE = arn("cognito-idp", f"userpool/{REGION}_Abc"), arn("dynamodb", "table/notifications-table-0a1b2c3")
 _TOPIC, _QUEUE = arn("sns", "orders-topic-0a1b2c3"), arn("sqs", "orders-queue-0a1b2c3")

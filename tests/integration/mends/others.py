@@ -1,8 +1,9 @@
-"""CloudWatch, Cognito, EC2, ECR."""
+"""CloudWatch, Cognito, EC2, ECR, IAM."""
 
 from typing import Any
 
-from ministack.services import cloudwatch, cognito, ec2, ecr
+from ministack.core import iam_evaluator
+from ministack.services import cloudwatch, cognito, ec2, ecr, tagging
 
 from tests.integration.mends.handlers import Answer, Handler, Record, around, elements, given, succeeded
 
@@ -89,9 +90,21 @@ def ecr_remembers_exceptions_to_immutable_tags() -> None:
     around(ecr, "_repo_shape", wrap_shape)
 
 
+def iam_knows_the_tags_of_things_for_boundaries_too() -> None:
+    """MiniStack looks the tags of a resource up where a role's own policies ask for them, not where its boundary does;
+    and those of user pools not at all."""
+
+    def wrap(asks: Handler) -> Handler:
+        return lambda policies, prefix: prefix == "aws:resourcetag/" or asks(policies, prefix)
+
+    around(iam_evaluator, "_names_condition_key", wrap)
+    tagging._RESOURCE_TAG_COLLECTORS["cognito-idp"] = tagging._collect_cognito
+
+
 MENDS = (
     cloudwatch_remembers_alarms,
     cognito_requires_of_a_password_what_the_pool_says,
     ec2_remembers_flow_logs,
     ecr_remembers_exceptions_to_immutable_tags,
+    iam_knows_the_tags_of_things_for_boundaries_too,
 )
