@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from infra.catalogue_checks import Problem, cross_check, problems_of
+from infra.command_line import CommandError, run
 
 DNS_LABEL = r"^[a-z](-?[a-z0-9])*$"
 LONGEST_NAME = 24  # with eight characters of Pulumi's it is the name of a target group, which may have 32
@@ -148,7 +149,7 @@ class ServiceSpec(_Model):
         return self
 
 
-class CatalogueError(Exception):
+class CatalogueError(CommandError):
     """Everything that is wrong with the declarations."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -279,4 +280,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run("catalogue", lambda: main(sys.argv[1:]))
