@@ -51,9 +51,7 @@ token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
 
 down: setup ## takes it down; data stays, unless PURGE=1
 	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
-	@if [ $(STACK) != local ]; then exit; fi; \
-	if [ -n "$(PURGE)" ]; then rm -rf .shop/local .shop/state && echo "The data is gone, too."; \
-	else echo "The data is kept in .shop/local/data; make down PURGE=1 removes it."; fi
+	@$(if $(filter local,$(STACK)),$(PYTHON) -B -m tools.clean_up $(if $(PURGE),--purge))
 
 test: setup ## all tests: units, services on real servers, the whole system end to end
 	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup -m "not integration" $(TESTS)
@@ -75,13 +73,14 @@ format: .venv/.synced ## formats the code
 	@$(PYTHON) -m ruff format $(CHECKED)
 	@$(PYTHON) -m ruff check --fix $(CHECKED)
 
-generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC
+generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC, golden plans
 	@$(PYTHON) -m infra.catalogue --schema > infra/service.schema.json
 	@$(PYTHON) -m tools.protos
 	@$(PYTHON) -m tools.contracts
 	@$(PYTHON) -c "from catalog.storefront.schema import schema; print(schema)" > services/catalog/schema.graphql
 	@for main in services/*/*/__main__.py; do folder="$$(dirname "$$main")"; \
 	  $(PYTHON) -m "$$(basename "$$folder")" openapi > "$$(dirname "$$folder")/openapi.json" || exit 1; done
+	@$(PYTHON) -m tests.golden
 
 new-service: .venv/.synced ## a service that works, to start from: make new-service NAME=loyalty LANGUAGE=python
 	@$(PYTHON) -m tools.new_service "$(NAME)" "$(or $(LANGUAGE),python)"

@@ -74,10 +74,18 @@ class Database(_Model):
     """A database of the service's own: a relational one, or a document table."""
 
     engine: Literal["postgres", "mysql", "dynamodb"]
+    connections: Annotated[int, Field(ge=1, le=100)] = 5
+    """What one process may have open of a relational one (its DATABASE_POOL_SIZE)."""
 
     @property
     def relational(self) -> bool:
         return self.engine != "dynamodb"
+
+    @model_validator(mode="after")
+    def _has_connections(self) -> "Database":
+        if not self.relational and "connections" in self.model_fields_set:
+            raise ValueError(f"has `connections`, which {self.engine} has none of: leave it out")
+        return self
 
 
 class Queue(_Model):
@@ -98,9 +106,11 @@ class Scale(_Model):
             raise ValueError(f"has min {self.min} above max {self.max}; min is at most max")
         return self
 
-    def from_at_most(self, replicas: int | None) -> "Scale":
-        """The same, but with no more than `replicas` where there is nothing to do."""
-        return self if replicas is None or self.min <= replicas else self.model_copy(update={"min": replicas})
+    def bounded(self, idle: int | None, most: int | None) -> "Scale":
+        """The same, but with no more than `idle` processes where there is nothing to do, and never more than `most`."""
+        highest = self.max if most is None else min(self.max, most)
+        lowest = min(self.min, highest if idle is None else idle, highest)
+        return self.model_copy(update={"min": lowest, "max": highest})
 
 
 class Resources(_Model):

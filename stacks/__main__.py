@@ -1,9 +1,14 @@
 """What `pulumi up` runs: picks the target of the stack."""
 
+import signal
+
 import pulumi
 
 from infra.catalogue import CatalogueError
 from stacks import settings
+
+# When a resource fails the engine interrupts the program: a stack of Python's calls would hide why.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 stack = pulumi.get_stack()
 try:

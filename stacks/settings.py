@@ -1,5 +1,6 @@
 """The settings of an environment. The only reader of `pulumi.Config`."""
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from infra.aws.cidr import MAX_ZONES, subnets
+from infra.aws.connections import MEMORY_GIB
 from infra.aws.rds_roots import regions
+from infra.catalogue import Scale
 from infra.catalogue_checks import Problem, problems_of
 
 PROJECT = "shop"
@@ -94,6 +97,15 @@ class DatabaseSettings(Settings):
     multi_zone: bool
     backup_days: Annotated[int, Field(ge=1, le=35)]
 
+    @field_validator("instance_class")
+    @classmethod
+    def _of_known_memory(cls, value: str) -> str:
+        if value not in MEMORY_GIB:
+            close = difflib.get_close_matches(value, MEMORY_GIB, n=1)
+            meant = f"did you mean `{close[0]}`?" if close else "its connections follow from it"
+            raise ValueError(f"`{value}` is no class whose memory is known (infra/aws/connections.py); {meant}")
+        return value
+
 
 class ImageSettings(Settings):
     """Where the images come from: exactly one of the three."""
@@ -160,6 +172,8 @@ class AwsSettings(Settings):
     """Production may be without protection, because it is about to be taken down."""
     idle_replicas: Annotated[int, Field(ge=1)] | None
     """No service has more processes than this while there is nothing to do, whatever its `scale.min` says."""
+    most_replicas: Annotated[int, Field(ge=1)] | None
+    """No service has more processes than this, whatever its `scale.max` says: what a small database takes."""
     network: NetworkSettings
     cluster: ClusterSettings
     databases: DatabaseSettings
@@ -171,6 +185,10 @@ class AwsSettings(Settings):
     quotas: dict[str, int] = {}
     """What AWS has granted beyond its defaults: names as in infra/aws/quotas.py."""
     target: TargetSettings = TargetSettings()
+
+    def bounded_scale(self, declared: Scale) -> Scale:
+        """The scale of a service in this environment."""
+        return declared.bounded(self.idle_replicas, self.most_replicas)
 
     @model_validator(mode="before")
     @classmethod
@@ -211,6 +229,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "development": {
         "protected": False,
         "idle_replicas": 1,
+        "most_replicas": 1,  # with more, the connections of one small instance would not last for another service
         "network": {"zones": 2, "nat_per_zone": False, "flow_log_days": None},
         "cluster": {"spot": True, "burstable": True, "log_days": 7},
         "databases": {"shared": True, "instance_class": "db.t4g.micro", "multi_zone": False, "backup_days": 1},
@@ -219,6 +238,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "production": {
         "protected": True,
         "idle_replicas": None,
+        "most_replicas": None,
         "network": {"zones": 3, "nat_per_zone": True, "flow_log_days": 90},
         "cluster": {"spot": False, "burstable": False, "log_days": 90},
         "databases": {"shared": False, "instance_class": "db.t4g.medium", "multi_zone": True, "backup_days": 14},

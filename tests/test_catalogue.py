@@ -223,6 +223,12 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
         ),
         pytest.param(
             ALPHA,
+            BETA.replace("{engine: postgres}", "{engine: dynamodb, connections: 5}"),
+            ["services/beta/service.yaml: database: has `connections`, which dynamodb has none of: leave it out"],
+            id="connections to what has none",
+        ),
+        pytest.param(
+            ALPHA,
             BETA + "    scale: {min: many}\n",
             ["services/beta/service.yaml: scale.min: `many` will not do: input should be a valid integer"],
             id="a value of the wrong type",
@@ -291,3 +297,22 @@ def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> 
         "The catalogue has 1 problem; nothing was touched.",
         "  services/beta/service.yaml: calls[0]: `x` is no service; known: alpha",
     ]
+
+
+@pytest.mark.parametrize(
+    ("idle", "most", "bounded"),
+    [
+        (None, None, (2, 10)),
+        (1, None, (1, 10)),
+        (5, None, (2, 10)),
+        (None, 4, (2, 4)),
+        (None, 1, (1, 1)),
+        (1, 1, (1, 1)),
+    ],
+)
+def test_an_environment_may_bound_how_many_processes_there_are(
+    idle: int | None, most: int | None, bounded: tuple[int, int]
+) -> None:
+    scale = catalogue.Scale(min=2, max=10, cpu_percent=60).bounded(idle, most)
+
+    assert (scale.min, scale.max, scale.cpu_percent) == (*bounded, 60)

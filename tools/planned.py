@@ -7,7 +7,7 @@ here, in the shape that it has there. A package that no answer is known for fail
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pulumi
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc, set_mocks
 from pulumi.runtime.mocks import MockMonitor
 
@@ -47,10 +48,22 @@ class Planned:
     """Top-level inputs that hold a secret."""
     protect: bool = False
     ignores: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else was asked of the engine, by its names: aliases, retainOnDelete, customTimeouts, importId..."""
 
     @property
     def is_component(self) -> bool:
         return self.type.startswith("shop:")
+
+
+@dataclass(frozen=True)
+class Called:
+    """One function of a provider that the program called."""
+
+    token: str
+    arguments: dict[str, Any]
+    provider: str = ""
+    """URN of the provider, where one was named."""
 
 
 @dataclass
@@ -59,6 +72,9 @@ class Plan:
 
     resources: list[Planned] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    calls: list[Called] = field(default_factory=list)
+    registered_outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """URN of a component -> the outputs that it registers."""
 
     @cached_property
     def by_urn(self) -> dict[str, Planned]:
@@ -132,9 +148,56 @@ class _Monitor(MockMonitor):
                     secrets=frozenset(key for key, value in inputs.items() if rpc.is_rpc_secret(value)),
                     protect=request.protect,
                     ignores=tuple(request.ignoreChanges),
+                    options=_options(request),
                 )
             )
         return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        if not request.urn.rpartition("::")[0].endswith(STACK):
+            self.plan.registered_outputs[request.urn] = _plain(rpc.deserialize_properties(request.outputs))
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+    def Invoke(self, request: Any) -> Any:
+        arguments = _plain(rpc.deserialize_properties(request.args))
+        self.plan.calls.append(Called(request.tok, arguments, request.provider.rpartition("::")[0]))
+        return super().Invoke(request)  # type: ignore[no-untyped-call]
+
+
+OF_THE_SDK = frozenset(
+    {
+        *("acceptResources", "acceptSecrets", "accepts_byte_string", "aliasSpecs", "custom", "packageRef"),
+        *("pluginChecksums", "pluginDownloadURL", "remote", "sourcePosition", "stackTrace", "parentStackTraceHandle"),
+        *("supportsPartialValues", "supportsResultReporting", "version"),
+    }
+)
+"""Fields of a registration that the SDK fills in, the same for all resources of a version."""
+SHOWN_ELSEWHERE = frozenset(
+    {
+        *("type", "name", "parent", "object", "protect", "dependencies", "provider", "providers"),
+        *("propertyDependencies", "ignoreChanges"),
+    }
+)
+
+
+def _options(request: Any) -> dict[str, Any]:
+    """What was asked of the engine beyond the fields of `Planned`: only what somebody has set."""
+    asked = {}
+    for described, value in request.ListFields():
+        if described.name in OF_THE_SDK or described.name in SHOWN_ELSEWHERE:
+            continue
+        plain = _message(value) if described.message_type else [*value] if _is_list(value) else value
+        if plain not in ({}, []):
+            asked[described.name] = plain
+    return asked
+
+
+def _message(value: Any) -> Any:
+    return [MessageToDict(each) for each in value] if _is_list(value) else MessageToDict(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _plain(value: Any) -> Any:

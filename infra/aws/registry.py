@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -21,14 +21,14 @@ PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 class RepositoryArgs:
     repository_name: str
     """Its whole name, such as `shop-dev/orders`: people and pipelines push and promote by it."""
-    pull_accounts: Sequence[str] = ()
+    pull_accounts: Sequence[str]
     """Accounts (12 digits) whose clusters may pull from here."""
-    protected: bool = True
+    protected: bool
     """Whether it refuses to be deleted while it holds images."""
-    releases: int = 30
+    releases: int
     """How many builds are kept. Where other environments take images by digest from here, more than are built while
     one of them is in use: ECR does not know what runs elsewhere."""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str]
 
 
 class Repository(pulumi.ComponentResource):
@@ -128,9 +128,7 @@ class BuildArgs:
     """The root of the checkout."""
     dockerfile: Path
     version: str
-    """`build_context.version` of the same context, Dockerfile and build arguments: the image's one tag."""
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    """They stay readable in the image: never a secret."""
+    """`build_context.version` of the same context and Dockerfile: the image's one tag."""
 
 
 def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pulumi.Output[str]:
@@ -149,7 +147,6 @@ def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pu
         name,
         context=docker_build.BuildContextArgs(location=str(args.context)),
         dockerfile=docker_build.DockerfileArgs(location=str(args.dockerfile)),
-        build_args=dict(args.build_args),
         platforms=[docker_build.Platform.LINUX_AMD64, docker_build.Platform.LINUX_ARM64],
         tags=[pulumi.Output.concat(url, ":", args.version)],
         labels={"org.opencontainers.image.version": args.version},

@@ -15,7 +15,7 @@ from infra.aws.entrance import Entrance, EntranceArgs
 from infra.aws.load_balancer import LoadBalancer
 from infra.aws.messaging import Queue, QueueArgs, Subscription, Topic, TopicArgs
 from infra.aws.network import Network
-from infra.aws.observability import Watch, WatchArgs
+from infra.aws.observability import Watch, WatchArgs, WatchedPods
 from infra.aws.people import People
 from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
 from infra.catalogue import Route, Scale, ServiceSpec
@@ -128,7 +128,7 @@ class Service(pulumi.ComponentResource):
             "TOKEN_AUDIENCE": on.people.client_id,
             "TOKEN_ISSUER": on.people.issuer,
             "TOKEN_JWKS_URL": on.people.jwks_url,
-            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}" for callee in self._spec.calls},
+            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}:{PORT}" for callee in self._spec.calls},
             **({"OTEL_EXPORTER_OTLP_ENDPOINT": telemetry.ENDPOINT} if on.collects else {}),
         }
 
@@ -161,6 +161,7 @@ class Service(pulumi.ComponentResource):
         user = self._spec.module
         self._environment |= {
             "DATABASE_IAM_AUTH": "true",
+            "DATABASE_POOL_SIZE": str(database.connections),
             "DATABASE_URL": Output.format(
                 ADDRESSES[database.engine], user, self._instance.address, self._instance.port
             ),
@@ -278,9 +279,10 @@ class Service(pulumi.ComponentResource):
                 queue_name=self._queue.name if self._queue else None,
                 dead_letter_name=self._queue.dead_letter_name if self._queue else None,
                 dashboard=on.dashboards,
-                database_identifier=own_instance.identifier if own_instance else None,
-                database_storage_gib=on.databases.storage_gib,
-                cluster_name=on.cluster.name if on.container_insights else None,
+                database=on.databases.watched(own_instance) if own_instance else None,
+                pods=WatchedPods(cluster_name=on.cluster.name, namespace=on.namespace)
+                if on.container_insights
+                else None,
                 table_name=self._table.name if self._table else None,
             ),
             self._child,

@@ -107,7 +107,11 @@ class Service(pulumi.ComponentResource):
         made = Database(name, server.cluster, server.port, up)
         self._needed.append(made)
         url = pulumi.Output.format("{0}://{1}@127.0.0.1:{2}/{1}", SCHEMES[database.engine], name, server.port)
-        return {"DATABASE_URL": url, "DATABASE_PASSWORD": made.password}
+        return {
+            "DATABASE_URL": url,
+            "DATABASE_PASSWORD": made.password,
+            "DATABASE_POOL_SIZE": str(database.connections),
+        }
 
     def _queue(self) -> Environment:
         args, declared = self._args, self._spec.queue
