@@ -4,8 +4,9 @@ A database, because several commands may run at once, and any of them may be kil
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from shop.errors import ShopError
 from shop.outputs import home, made_home
@@ -25,6 +26,7 @@ _TABLES = (
     """
     CREATE TABLE IF NOT EXISTS sent_orders (
         key TEXT PRIMARY KEY,
+        issuer TEXT NOT NULL,
         content TEXT NOT NULL,
         sent_at REAL NOT NULL,
         answered_at REAL
@@ -34,10 +36,15 @@ _TABLES = (
 
 
 class Memory:
-    """The database; its owner alone may read it, because there are tokens in it. Times are seconds since 1970."""
+    """The database; its owner alone may read it, because there are tokens in it. Times are seconds since 1970.
 
-    def __init__(self) -> None:
-        self._path = home() / "client.sqlite3"
+    Args:
+        folder: where it lies, when that is not `home()`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._path = (folder or home()) / "client.sqlite3"
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -46,7 +53,8 @@ class Memory:
         Raises:
             ShopError: when the database cannot be read or written.
         """
-        made_home()
+        if self._folder is None:
+            made_home()
         self._path.touch(mode=0o600)
         with self._opened() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -61,6 +69,21 @@ class Memory:
             return
         with self._opened() as database:
             yield database
+
+    def forget(self, gone: Callable[[str], bool]) -> None:
+        """Forgets everything of these issuers, and removes the file when nothing else is in it.
+
+        Raises what `transaction` does.
+        """
+        if not self._path.exists():
+            return
+        with self.transaction() as database:
+            found = database.execute("SELECT issuer FROM people UNION SELECT issuer FROM sent_orders").fetchall()
+            forgotten = [row for row in found if gone(row[0])]
+            database.executemany("DELETE FROM people WHERE issuer = ?", forgotten)
+            database.executemany("DELETE FROM sent_orders WHERE issuer = ?", forgotten)
+        if len(forgotten) == len(found):
+            self._path.unlink()
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -61,7 +61,7 @@ class SentOrders:
             if found:
                 return str(found[0])
             key = secrets.token_hex(16)
-            database.execute("INSERT INTO sent_orders VALUES (?, ?, ?, NULL)", (key, content, now))
+            database.execute("INSERT INTO sent_orders VALUES (?, ?, ?, ?, NULL)", (key, self._issuer, content, now))
         return key
 
     def _set_answered(self, key: str, at: float | None) -> None:

@@ -15,7 +15,7 @@ from infra.command_line import CommandError, failed
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-COMMANDS = sorted({*re.findall(r"\$\(PYTHON\) -m ((?:infra|tools)\.\w+)", MAKEFILE), "shop.__main__"})
+COMMANDS = sorted({*re.findall(r"\$\(PYTHON\) (?:-B )?-m ((?:infra|tools)\.\w+)", MAKEFILE), "shop.__main__"})
 
 
 def ended(main: str, shell: str = "", **environment: str | None) -> "subprocess.CompletedProcess[bytes]":
@@ -38,7 +38,7 @@ def test_every_command_of_the_makefile_ends_in_the_one_place_that_knows_how() ->
         assert isinstance(last, ast.If), command
         assert re.match(r"run\('[a-z -]+', ", "\n".join(map(ast.unparse, last.body))), command
     assert len(COMMANDS) > 10
-    assert re.findall(r"\$\(PYTHON\) (?!-m |-c )\S+", MAKEFILE) == []
+    assert re.findall(r"\$\(PYTHON\) (?:-B )?(?!-m |-c |-B)\S+", MAKEFILE) == []
 
 
 @pytest.mark.parametrize(

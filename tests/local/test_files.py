@@ -22,7 +22,8 @@ def test_writers_at_once_do_not_meet(tmp_path: Path) -> None:
     path, texts = tmp_path / "secret", [str(number) * 5000 for number in range(8)]
 
     with ThreadPoolExecutor(len(texts)) as pool:
-        list(pool.map(lambda text: [write_private(path, text) for _ in range(25)], texts))
+        for written in [pool.submit(write_private, path, text) for text in texts * 5]:
+            written.result()
 
     assert path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
