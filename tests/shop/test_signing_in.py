@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from shop import oauth
 from shop.memory import Memory
+from shop.oauth import Tokens
+from shop.outputs import Outputs
+from shop.session import Session
 from tests.shop.conftest import Run
 from tests.shop.server import BROKEN, CALLBACK_URL, EMAIL, PASSWORD, Answer, FakeShop, problem
 
@@ -114,6 +118,23 @@ def test_a_pool_without_refresh_tokens_asks_the_person_to_come_again(signed_in: 
     signed_in.on("GET /orders", GONE)
 
     assert run("orders").stderr == "shop: your sign-in has ended: python -m shop sign-in\n"
+
+
+def test_a_renewal_does_not_undo_what_another_command_has_done_meanwhile(
+    signed_in: FakeShop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(Outputs.model_validate(signed_in.outputs), Memory())
+    renew = oauth.renew
+
+    def renewed_meanwhile(outputs: Outputs, refresh_token: str) -> Tokens:
+        session.begin("bob@example.com", Tokens(access_token="bobs", refresh_token="refresh-bob", expires_in=3600))
+        return renew(outputs, refresh_token)
+
+    monkeypatch.setattr("shop.oauth.renew", renewed_meanwhile)
+    signed_in.on("GET /orders", GONE, Answer(body=NOBODY))
+
+    assert run("orders").exit_code == 0
+    assert (session.email, session.token()) == ("bob@example.com", "bobs")
 
 
 def test_signing_out_forgets_and_revokes(signed_in: FakeShop, run: Run, home: Path) -> None:

@@ -74,7 +74,8 @@ def expression(licences: Iterable[str]) -> str:
 def of_distribution(name: str) -> str:
     """What an installed Python package is distributed under. Raises ValueError when that is not clear."""
     metadata = distribution(name).metadata
-    said = SAID_ELSEWHERE.get(name) or str(metadata.get("License-Expression") or metadata.get("License") or "")
+    stated = [*(metadata.get_all("License-Expression") or []), *(metadata.get_all("License") or []), ""]
+    said = SAID_ELSEWHERE.get(name) or str(stated[0])
     found = SPELLINGS.get(said.lower(), said)
     unknown = set(found.replace("(", "").replace(")", "").replace(" OR ", " AND ").split(" AND ")) - IDENTIFIERS
     if unknown:
