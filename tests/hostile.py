@@ -121,11 +121,11 @@ def assert_nothing_breaks(app: FastAPI, token: str, *, examples: int = 60) -> No
 
 
 def _requests(document: Mapping[str, Any], token: str) -> st.SearchStrategy[Request]:
-    operations = [
+    operations: list[tuple[str, str, Mapping[str, Any]]] = [
         (method, path, operation) for path, each in document["paths"].items() for method, operation in each.items()
     ]
     names = sorted(set(_names(document["components"]["schemas"])))
-    return st.sampled_from(operations).flatmap(lambda operation: _request(*operation, names, token))
+    return st.sampled_from(operations).flatmap(lambda each: _request(each[0], each[1], each[2], names, token))
 
 
 def _request(
