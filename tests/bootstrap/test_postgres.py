@@ -152,6 +152,7 @@ def killed(rds: Rds, name: str, after: int = 1000, before: str = "") -> bool:
         return False
 
 
+@pytest.mark.slow  # two dozen runs
 def test_a_run_that_was_killed_anywhere_is_completed_by_the_next(rds: Rds) -> None:
     for statements in range(40):
         name = fresh()
@@ -170,6 +171,7 @@ def test_a_run_that_was_killed_anywhere_is_completed_by_the_next(rds: Rds) -> No
     pytest.fail("a run takes 40 statements and more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ['a"b', "it's", "two words", "semi;colon", "per%cent", "back\\slash", "Upper"])
 def test_any_name_will_do(rds: Rds, name: str) -> None:
     database = f"{name} {secrets.token_hex(4)}"
