@@ -14,6 +14,10 @@ HOW := --yes --skip-preview --suppress-outputs
 else
 HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
+# AWS makes some log groups again after they are deleted.
+LOG_GROUPS = $(PYTHON) -m tools.log_groups $(STACK)
+KNOWN = groups="$$($(LOG_GROUPS))" &&
+REMOVED = && $(LOG_GROUPS) --remove $$groups
 endif
 space := $(subst ,, )
 CHECKED := infra shop stacks services tests tools conftest.py
@@ -50,7 +54,7 @@ token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
 	@$(ENVIRONMENT) && $(PYTHON) tools/sign_in.py "$(EMAIL)" --stack $(STACK)
 
 down: setup ## takes it down; data stays, unless PURGE=1
-	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
+	@$(ENVIRONMENT) && $(KNOWN) pulumi destroy -s $(STACK) $(HOW) $(REMOVED)
 	@if [ $(STACK) != local ]; then exit; fi; \
 	if [ -n "$(PURGE)" ]; then rm -rf .shop/local .shop/state && echo "The data is gone, too."; \
 	else echo "The data is kept in .shop/local/data; make down PURGE=1 removes it."; fi

@@ -47,6 +47,8 @@ class Planned:
     """Top-level inputs that hold a secret."""
     protect: bool = False
     ignores: tuple[str, ...] = ()
+    imported: str = ""
+    """The id of what is there and taken over."""
 
     @property
     def is_component(self) -> bool:
@@ -144,6 +146,7 @@ class _Monitor(MockMonitor):
                     secrets=frozenset(key for key, value in inputs.items() if rpc.is_rpc_secret(value)),
                     protect=request.protect,
                     ignores=tuple(request.ignoreChanges),
+                    imported=request.importId,
                 )
             )
         return response
