@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,9 +20,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.aws.log_groups import prefixes
 from shop.errors import ShopError
 from stacks.settings import PROJECT, AwsSettings, SettingsError, aws_settings
-
-if TYPE_CHECKING:
-    from types_boto3_logs import CloudWatchLogsClient
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
@@ -32,7 +29,7 @@ def of_stack(state: dict[str, Any]) -> list[str]:
     return [each["id"] for each in _resources(state) if each["type"] == LOG_GROUP and each.get("id")]
 
 
-def remove(logs: "CloudWatchLogsClient", cluster: str, names: Collection[str]) -> list[str]:
+def remove(logs: Any, cluster: str, names: Collection[str]) -> list[str]:
     """Deletes the log groups that are there and have one of the names, or are the cluster's; returns them, in order.
 
     Raises:
@@ -49,7 +46,7 @@ def remove(logs: "CloudWatchLogsClient", cluster: str, names: Collection[str]) -
     return sorted(there)
 
 
-def _beginning_with(logs: "CloudWatchLogsClient", prefix: str) -> Iterator[str]:
+def _beginning_with(logs: Any, prefix: str) -> Iterator[str]:
     for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
         yield from (group["logGroupName"] for group in page["logGroups"])
 

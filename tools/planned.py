@@ -71,8 +71,8 @@ class Plan:
     """What a program registers. Ordered by URN, as it has no other order that means anything."""
 
     resources: list[Planned] = field(default_factory=list)
-    calls: list[Called] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    calls: list[Called] = field(default_factory=list)
 
     @cached_property
     def by_urn(self) -> dict[str, Planned]:

@@ -3,16 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 
 from tests.fixtures import Emulator
 from tools.log_groups import main, of_stack, remove
-
-if TYPE_CHECKING:
-    from types_boto3_logs import CloudWatchLogsClient
 
 CLUSTER = "shop-testing"
 ACCOUNT = "000000000000"
@@ -31,11 +28,11 @@ def state(*resources: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def logs(emulator: Emulator) -> "CloudWatchLogsClient":
+def logs(emulator: Emulator) -> Any:
     return boto3.client("logs", endpoint_url=emulator.url)
 
 
-def names(logs: "CloudWatchLogsClient", prefix: str) -> set[str]:
+def names(logs: Any, prefix: str) -> set[str]:
     return {group["logGroupName"] for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]}
 
 
@@ -48,7 +45,7 @@ def test_the_log_groups_of_a_stack_are_those_of_its_state() -> None:
     assert of_stack(state()) == of_stack({"version": 3, "deployment": {}}) == []
 
 
-def test_what_came_back_of_the_stack_and_its_cluster_goes_and_nothing_of_others(logs: "CloudWatchLogsClient") -> None:
+def test_what_came_back_of_the_stack_and_its_cluster_goes_and_nothing_of_others(logs: Any) -> None:
     came_back = {
         f"/aws/eks/{CLUSTER}/cluster",
         f"/aws/containerinsights/{CLUSTER}/application",
@@ -91,7 +88,7 @@ def emulated(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_stack_that_is_there_says_which_it_has_and_keeps_them(
-    emulated: Callable[..., int], logs: "CloudWatchLogsClient", capsys: pytest.CaptureFixture[str]
+    emulated: Callable[..., int], logs: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = f"/aws/eks/{CLUSTER}/cluster"
     logs.create_log_group(logGroupName=name)
