@@ -14,6 +14,10 @@ HOW := --yes --skip-preview --suppress-outputs
 else
 HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
+# AWS makes some log groups again after they are deleted.
+LOG_GROUPS = $(PYTHON) -m tools.log_groups $(STACK)
+KNOWN = groups="$$($(LOG_GROUPS))" &&
+REMOVED = && $(LOG_GROUPS) --remove $$groups
 endif
 space := $(subst ,, )
 CHECKED := infra shop stacks services tests tools conftest.py
@@ -50,7 +54,7 @@ token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
 	@$(ENVIRONMENT) && $(PYTHON) -m tools.sign_in "$(EMAIL)" --stack $(STACK)
 
 down: setup ## takes it down; data stays, unless PURGE=1
-	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
+	@$(ENVIRONMENT) && $(KNOWN) pulumi destroy -s $(STACK) $(HOW) $(REMOVED)
 	@$(if $(filter local,$(STACK)),$(PYTHON) -B -m tools.clean_up $(if $(PURGE),--purge))
 
 test: setup ## all tests: units, services on real servers, the whole system end to end
