@@ -11,7 +11,7 @@ from infra.aws.regions import supported
 from stacks.settings import DEFAULTS, AwsSettings, Domain, LocalSettings, SettingsError, aws_settings, local_settings
 from tools.programs import ROOT
 
-ENOUGH = {
+ENOUGH: dict[str, Any] = {
     "purpose": "development",
     "account": "123456789012",
     "cluster": {"reached_from": ["203.0.113.7/32"]},
@@ -218,8 +218,9 @@ def test_a_number_is_within_its_bounds(field: str, least: int, most: int) -> Non
         ("domain", {"name": "shop.example", "zone_id": "zone"}),
     ],
 )
-def test_what_has_not_the_form_of_a_setting_is_refused(section: str, given: dict[str, Any]) -> None:
-    [said] = refusals(**{section: given})
+def test_what_has_not_the_form_of_a_setting_is_refused(section: str, given: Any) -> None:
+    values: dict[str, Any] = {section: given}
+    [said] = refusals(**values)
 
     assert said.startswith(f"shop:{section}")
 
