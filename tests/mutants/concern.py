@@ -1,12 +1,16 @@
 """Which quick tests concern a file: those that import it, by the shortest ways, or name it."""
 
-import ast
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 
 OURS = ("infra", "shop", "stacks", "tests", "tools")
+IMPORT = re.compile(
+    r"^ *(?:from (?P<package>[\w.]+) import (?:\((?P<several>[^)]*)\)|(?P<names>[^\n(]*))|import (?P<module>[\w.]+))",
+    re.MULTILINE,
+)
 FURTHER = 1
 """Tests that are so many imports further away than the nearest ones are asked, too."""
 ELSEWHERE = ("tests/e2e", "tests/integration", "tests/golden", "tests/mutants")
@@ -21,10 +25,15 @@ class Concern:
 
     def tests(self, file: str) -> tuple[str, ...]:
         """Files of tests, the nearest first; relative to the root."""
-        near = self._importing(file) if file.endswith(".py") else {}
+        near = (self._importing(file) or self._beside(file)) if file.endswith(".py") else {}
         named = {test for test, words in self._texts.items() if self._named(file, words)}
         chosen = {**dict.fromkeys(named, 0), **near}
         return tuple(sorted(chosen, key=lambda test: (chosen[test], test)))
+
+    def _beside(self, file: str) -> Mapping[str, int]:
+        """What nobody imports, as a `__main__.py`, is started by the tests of its package."""
+        folder = f"tests/{Path(file).parent.name}/"
+        return {test: 1 for test in self._texts if test.startswith(folder)}
 
     def _named(self, file: str, words: str) -> bool:
         """By its name, or by that of its folder where a test reads all files of it."""
@@ -79,11 +88,10 @@ class Concern:
 
 def _imported(path: Path) -> Iterator[str]:
     """Modules, as their names stand; of `from a import b` both a and a.b, whichever there is."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        match node:
-            case ast.Import(names=names):
-                yield from (each.name for each in names)
-            case ast.ImportFrom(module=str(module), names=names, level=0):
-                inner = [f"{module}.{each.name}" for each in names]
-                yield from inner
-                yield module
+    for each in IMPORT.finditer(path.read_text(encoding="utf-8")):
+        if each["module"]:
+            yield each["module"]
+            continue
+        yield each["package"]
+        for name in (each["several"] or each["names"]).split(","):
+            yield f"{each['package']}.{name.split('#')[0].split(' as ')[0].strip()}"

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -96,14 +97,14 @@ class Judge:
         if wanted not in self._sound:
             bad: list[str] = []
             if _forked(lambda: f"{_failing(wanted)}\n") != "\n":
-                bad = [test for test in wanted if _forked(lambda test=test: f"{_failing([test])}\n") != "\n"]
+                bad = [test for test in wanted if _fails_alone(test)]
                 print(f"left out, as they fail without mutants: {', '.join(bad)}", file=sys.stderr)
             self._sound[wanted] = tuple(test for test in wanted if test not in bad)
         return self._sound[wanted]
 
 
 def _forked(work: Callable[[], str], limit_seconds: float = LIMIT_SECONDS) -> str:
-    """What `work` returns in a process of its own; nothing when that dies or takes too long. Its children end with it."""
+    """What `work` returns in a process of its own; nothing when that dies or takes too long. Its children end, too."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -146,7 +147,7 @@ def _plan(name: str) -> str:
     try:
         golden, text = importlib.import_module("tests.golden.plans"), importlib.import_module("tests.golden.text")
         with (
-            patch("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace),  # where in the source: of no use here
+            patch("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace),  # is of no use here
             patch.object(golden, "text", lambda plan: json.dumps(text.whole(plan), sort_keys=True)),
         ):
             return hashlib.sha256(golden.planned(name).encode()).hexdigest()
@@ -165,6 +166,10 @@ def _failing(tests: Sequence[str]) -> str:
     return "" if status in fine else watcher.failed or f"collection of {', '.join(tests)}"
 
 
+def _fails_alone(test: str) -> bool:
+    return _forked(lambda: f"{_failing([test])}\n") != "\n"
+
+
 class _Watcher:
     failed = ""
 
@@ -177,12 +182,16 @@ def _known(checkout: Path) -> Known:
     plans: dict[str, str] = {}
     read_by: dict[str, list[str]] = {}
     for name in json.loads(_forked(lambda: json.dumps(importlib.import_module("tests.golden.plans").names()))):
-        plans[name], files = json.loads(_forked(lambda name=name: json.dumps([_plan(name), _files(checkout)])))
+        plans[name], files = json.loads(_forked(partial(_made_and_read, name, checkout)))
         if not HASH.fullmatch(plans[name]):
             raise LookupError(f"the golden plan {name} cannot be made: {plans[name]}")
         for file in [*files, f"Pulumi.{name}.yaml"]:
             read_by.setdefault(file, []).append(name)
     return Known(plans, read_by)
+
+
+def _made_and_read(name: str, checkout: Path) -> str:
+    return json.dumps([_plan(name), _files(checkout)])
 
 
 def _files(checkout: Path) -> list[str]:

@@ -57,13 +57,9 @@ class _Walk:
 
     def _mutant(self, place: str, change: str, span: Span, replacement: str) -> Mutant:
         start, end = (len(self._text[:index].encode()) for index in span)
-        return Mutant(
-            file=self._file, place=place, change=short(change), start=start, end=end, replacement=replacement
-        )
+        return Mutant(file=self._file, place=place, change=short(change), start=start, end=end, replacement=replacement)
 
-    def _without(
-        self, spans: Sequence[Span], index: int, place: str, in_braces: bool, dash: bool = False
-    ) -> Mutant:
+    def _without(self, spans: Sequence[Span], index: int, place: str, in_braces: bool, dash: bool = False) -> Mutant:
         start, end = spans[index]
         change = f"drop {self._text[start:end]}"
         if index + 1 < len(spans):
