@@ -51,9 +51,7 @@ token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
 
 down: setup ## takes it down; data stays, unless PURGE=1
 	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
-	@if [ $(STACK) != local ]; then exit; fi; \
-	if [ -n "$(PURGE)" ]; then rm -rf .shop/local .shop/state && echo "The data is gone, too."; \
-	else echo "The data is kept in .shop/local/data; make down PURGE=1 removes it."; fi
+	@$(if $(filter local,$(STACK)),$(PYTHON) -B -m tools.clean_up $(if $(PURGE),--purge))
 
 test: setup ## all tests: units, services on real servers, the whole system end to end
 	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup -m "not integration" $(TESTS)

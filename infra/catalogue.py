@@ -1,7 +1,8 @@
 """The catalogue: every `services/<name>/service.yaml`, typed and checked against each other.
 
 Pure data and pure checks: nothing here knows Pulumi. `load` either returns a catalogue in which every reference
-resolves, or raises one `CatalogueError` that lists everything wrong at once.
+resolves, or raises one `CatalogueError` that lists everything wrong at once. The models say what a field may hold;
+what has to fit together is checked by `load` alone (infra/catalogue_cross_checks.py), which looks at wrong files, too.
 
 `python -m infra.catalogue` checks the catalogue of this checkout; with `--schema` it prints the JSON Schema of a file.
 """
@@ -12,26 +13,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from infra.catalogue_checks import Problem, cross_check, problems_of
+from infra import declaration_file, route_paths, source_code
+from infra.catalogue_checks import Problem, as_meant, problems_of
+from infra.catalogue_cross_checks import Draft, cross_check
 
 DNS_LABEL = r"^[a-z](-?[a-z0-9])*$"
 LONGEST_NAME = 24  # with eight characters of Pulumi's it is the name of a target group, which may have 32
 EVENT_TYPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
 SCOPE_NAME = r"^[a-z][a-z0-9-]*$"
-ROUTE_PATH = r"^(/([A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\+?\}))+$"
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"names {', '.join(twice)} twice; once is enough")
-    return values
-
+SCOPES_PER_ROUTE = 10
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html; it cannot be raised."""
 
 ServiceName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=LONGEST_NAME)]
 EventType = Annotated[str, StringConstraints(pattern=EVENT_TYPE)]
@@ -53,8 +48,8 @@ class Route(_Model):
     """One route of the gateway. It needs one of its scopes, or says that anybody may call it."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-    path: Annotated[str, StringConstraints(pattern=ROUTE_PATH)]
-    scopes: Annotated[tuple[Scope, ...], AfterValidator(_distinct), Field(strict=False)] = ()
+    path: Annotated[str, AfterValidator(route_paths.checked), Field(json_schema_extra={"pattern": route_paths.PATTERN})]
+    scopes: Annotated[tuple[Scope, ...], Field(strict=False, max_length=SCOPES_PER_ROUTE)] = ()
     public: bool = False
     throttle: Throttle = Throttle()
 
@@ -62,17 +57,13 @@ class Route(_Model):
     def key(self) -> str:
         return f"{self.method} {self.path}"
 
-    @model_validator(mode="after")
-    def _guarded(self) -> "Route":
-        if self.public == bool(self.scopes):
-            raise ValueError("has to name `scopes` that a caller needs, or say `public: true`; one of the two")
-        return self
-
 
 class Database(_Model):
     """A database of the service's own: a relational one, or a document table."""
 
     engine: Literal["postgres", "mysql", "dynamodb"]
+    connections: Annotated[int, Field(ge=1, le=100)] = 5
+    """What one process may have open of a relational one (its DATABASE_POOL_SIZE)."""
 
     @property
     def relational(self) -> bool:
@@ -91,15 +82,11 @@ class Scale(_Model):
     max: Annotated[int, Field(ge=1, le=100)] = 4
     cpu_percent: Annotated[int, Field(ge=10, le=95)] = 70
 
-    @model_validator(mode="after")
-    def _ordered(self) -> "Scale":
-        if self.min > self.max:
-            raise ValueError(f"has min {self.min} above max {self.max}; min is at most max")
-        return self
-
-    def from_at_most(self, replicas: int | None) -> "Scale":
-        """The same, but with no more than `replicas` where there is nothing to do."""
-        return self if replicas is None or self.min <= replicas else self.model_copy(update={"min": replicas})
+    def bounded(self, idle: int | None, most: int | None) -> "Scale":
+        """The same, but with no more than `idle` processes where there is nothing to do, and never more than `most`."""
+        highest = self.max if most is None else min(self.max, most)
+        lowest = min(self.min, highest if idle is None else idle, highest)
+        return self.model_copy(update={"min": lowest, "max": highest})
 
 
 class Resources(_Model):
@@ -120,10 +107,10 @@ class ServiceSpec(_Model):
     """What a token may allow at this service: name -> what the person is asked to agree to."""
     routes: Annotated[tuple[Route, ...], Field(strict=False)] = ()
     database: Database | None = None
-    publishes: Annotated[tuple[EventType, ...], AfterValidator(_distinct), Field(strict=False)] = ()
-    subscribes: Annotated[tuple[EventType, ...], AfterValidator(_distinct), Field(strict=False)] = ()
+    publishes: Annotated[tuple[EventType, ...], Field(strict=False)] = ()
+    subscribes: Annotated[tuple[EventType, ...], Field(strict=False)] = ()
     queue: Queue = Queue()
-    calls: Annotated[tuple[ServiceName, ...], AfterValidator(_distinct), Field(strict=False)] = ()
+    calls: Annotated[tuple[ServiceName, ...], Field(strict=False)] = ()
     identity: Literal["admin"] | None = None
     """`admin`: the service may create people in the user pool."""
     scale: Scale = Scale()
@@ -133,19 +120,6 @@ class ServiceSpec(_Model):
     def module(self) -> str:
         """The name of its Python package."""
         return self.name.replace("-", "_")
-
-    @model_validator(mode="after")
-    def _remembers(self) -> "ServiceSpec":
-        if (self.publishes or self.subscribes) and self.database is None:
-            raise ValueError(
-                "publishes or subscribes without a `database`; outbox and inbox are kept there: declare one"
-            )
-        if self.publishes and self.database and not self.database.relational:
-            raise ValueError(
-                f"publishes with a `database` of {self.database.engine}; the outbox needs one that is `postgres` or"
-                " `mysql`"
-            )
-        return self
 
 
 class CatalogueError(Exception):
@@ -208,55 +182,74 @@ class Catalogue:
         return list(ordered.values())
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys in silence; a declaration must not."""
+EXAMPLES = {
+    "name": "orders",
+    "summary": "takes orders",
+    "language": "python",
+    "scopes": "{read: Read your orders}",
+    "routes": '{method: GET, path: "/orders/{id}", scopes: [orders/read]}',
+    "routes.method": "GET",
+    "routes.path": '"/orders/{id}"',
+    "routes.scopes": "orders/read",
+    "routes.public": "true",
+    "routes.throttle": "{rate_per_second: 100, burst: 200}",
+    "database": "{engine: postgres}",
+    "database.engine": "postgres",
+    "publishes": "order.placed",
+    "subscribes": "order.placed",
+    "queue": "{max_deliveries: 5, visibility_seconds: 30}",
+    "queue.visibility_seconds": "30",
+    "calls": "pricing",
+    "scale": "{min: 2, max: 4, cpu_percent: 70}",
+    "scale.min": "2",
+    "resources": "{cpu_millis: 100, memory_mib: 256}",
+    "resources.cpu_millis": "100",
+    "resources.memory_mib": "256",
+}
+"""Field -> how it, or an entry of its list, is written."""
+MISNAMED = ("service.yml", "services.yaml", "services.yml", "service.json", "service.yaml.txt")
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key `{key}` stands twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
-
-def load(services: Path) -> Catalogue:
+def load(services: Path, code: source_code.Purpose | None = None) -> Catalogue:
     """The catalogue of the folder `services`.
+
+    Args:
+        code: also check that each folder holds what it takes to `run` its code here, or to `build` its image.
 
     Raises:
         CatalogueError: with every problem of every file.
     """
+    problems = [
+        Problem(
+            f"{services.name}/{file.parent.name}/{file.name}", "", None, "has to be named `service.yaml`: rename it"
+        )
+        for file in sorted(services.glob("*/*"))
+        if file.name.lower() in (*MISNAMED, "service.yaml") and file.name != "service.yaml"
+    ]
     files = sorted(services.glob("*/service.yaml"))
-    if not files:
+    if not files and not problems:
         remedy = f"make {services}/<name>/service.yaml"
         raise CatalogueError([Problem(str(services), "service.yaml", None, f"no service is declared here: {remedy}")])
-    problems: list[Problem] = []
-    documents: dict[str, dict[str, Any]] = {}
     valid: dict[str, ServiceSpec] = {}
+    drafts: list[Draft] = []
     for file in files:
         shown = f"{services.name}/{file.parent.name}/{file.name}"
         try:
-            document = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-            if not isinstance(document, dict):
-                raise yaml.YAMLError("a mapping of fields was expected")
-            documents[shown] = document
+            document = declaration_file.read(file)
+            drafts.append(Draft(shown, as_meant(document, ServiceSpec)))
             valid[shown] = ServiceSpec.model_validate(document)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            problems.append(Problem(shown, "", None, f"is no readable YAML: {_said(error)}"))
+        except declaration_file.Unreadable as error:
+            drafts.append(Draft(shown, None))
+            problems.append(Problem(shown, "", None, str(error)))
         except ValidationError as error:
-            problems += problems_of(error, shown, ServiceSpec)
-    reported = {(problem.file, problem.field) for problem in problems}
-    problems += [each for each in cross_check(valid, documents) if (each.file, each.field) not in reported]
+            problems += problems_of(error, shown, ServiceSpec, examples=EXAMPLES)
+    reported = {(problem.file, problem.field) for problem in problems if problem.field}
+    problems += [each for each in cross_check(drafts) if (each.file, each.field) not in reported]
+    if code:
+        problems += [problem for draft in drafts for problem in source_code.missing(services, draft, code)]
     if problems:
         raise CatalogueError(problems)
     return Catalogue({spec.name: spec for spec in sorted(valid.values(), key=lambda spec: spec.name)})
-
-
-def _said(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"{error.problem} (line {error.problem_mark.line + 1})"
-    return str(error)
 
 
 def schema() -> str:
@@ -270,7 +263,7 @@ def main(arguments: list[str]) -> int:
         print(schema(), end="")
         return 0
     try:
-        catalogue = load(Path("services"))
+        catalogue = load(Path("services"), code="build")
     except CatalogueError as error:
         print(error, file=sys.stderr)
         return 1

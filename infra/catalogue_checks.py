@@ -1,30 +1,25 @@
-"""What can be wrong with a catalogue, said so that the reader knows what to change."""
+"""What is wrong with a declaration or with settings, said so that the reader knows what to write instead."""
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-
-if TYPE_CHECKING:
-    from infra.catalogue import ServiceSpec
-
-RESERVED_NAMES = {
-    "chassis": "the shared library",
-    "database-bootstrap": "the image that makes databases",
-    "otel-collector": "the collector of traces",
-}
+from pydantic_core import ErrorDetails
 
 REMEDIES = {
     "name": "is no DNS label: lower-case letters, digits and single hyphens, starting with a letter",
     "calls": "is no name of a service: lower-case letters, digits and single hyphens, starting with a letter",
-    "path": "is no path of a route: `/segment/{variable}`, with no slash at the end",
     "publishes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
     "subscribes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
     "scopes": "is no scope: declared as `read`, used as `<service>/read`",
 }
+"""Field -> what its pattern means."""
+
+Place = tuple[str | int, ...]
+LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -38,44 +33,151 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.field}" if self.field else self.file
-        return f"  {where}: `{self.value}` {self.remedy}" if self.value is not None else f"  {where}: {self.remedy}"
+        line = f"  {where}: `{self.value}` {self.remedy}" if self.value is not None else f"  {where}: {self.remedy}"
+        # One line, whatever a file holds: line breaks, colours, halves of characters.
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 def problems_of(
-    error: ValidationError, file: str, model: type[BaseModel], remedies: Mapping[str, str] = REMEDIES
+    error: ValidationError,
+    file: str,
+    model: type[BaseModel],
+    remedies: Mapping[str, str] = REMEDIES,
+    examples: Mapping[str, str] | None = None,
 ) -> list[Problem]:
-    """pydantic's findings in words that say what would be right. `remedies`: field -> what its pattern means."""
+    """pydantic's findings in words that say what to write instead.
+
+    Args:
+        remedies: field -> what its pattern means.
+        examples: field -> a value of it, as it is written in the file.
+    """
     found = []
     for item in error.errors(include_url=False):
-        location = [part for part in item["loc"] if part != "[key]"]
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-        value = item["input"]
-        match item["type"]:
-            case "extra_forbidden":
-                remedy = f"is no key here; {_instead(str(location[-1]), _keys(model, location[:-1]))}"
-                value = location[-1]
-            case "missing":
-                value, remedy = None, "is missing"
-            case "string_pattern_mismatch":
-                names = [part for part in location if isinstance(part, str)]
-                remedy = next((remedies[part] for part in reversed(names) if part in remedies), _lowered(item["msg"]))
-            case "value_error":
-                value, remedy = None, str(item["ctx"]["error"])
-            case _:
-                remedy = f"will not do: {_lowered(item['msg'])}"
-        found.append(Problem(file, field, value, remedy))
+        place = tuple(part for part in item["loc"] if part != "[key]")
+        if item["type"] == "extra_forbidden":
+            remedy = f"is no key here; {instead(str(place[-1]), sorted(_fields(model, place[:-1])))}"
+            found.append(Problem(file, _dotted(place), place[-1], remedy))
+        else:
+            value = None if item["type"] in ("missing", "value_error") else _shown(item["input"])
+            found.append(Problem(file, _dotted(place), value, _remedy(item, place, model, remedies, examples or {})))
     return found
 
 
-def _lowered(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:]
+def _dotted(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
-def _keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+def _shown(value: Any) -> str | None:
+    """The value as it stands in the file; nothing of a list or a mapping, whose place says enough."""
+    if not isinstance(value, str | int | float):
+        return None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _remedy(
+    item: ErrorDetails,
+    place: Place,
+    model: type[BaseModel],
+    remedies: Mapping[str, str],
+    examples: Mapping[str, str],
+) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    names = [part for part in place if isinstance(part, str)]
+    match kind:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"is invalid; {instead(str(item['input']), _literals(context['expected']))}"
+        case "string_pattern_mismatch" if any(name in remedies for name in names):
+            return next(remedies[name] for name in reversed(names) if name in remedies)
+        case "missing":
+            example = examples.get(".".join(names))
+            return f"is missing: write `{names[-1]}: {example}`" if example else "is missing"
+        case _ if kind in _KINDS and place:
+            return _of_another_kind(item["input"], _KINDS[kind], place, model, examples.get(".".join(names)))
+        case _ if kind in _BOUNDS:
+            return _BOUNDS[kind].format(**context)
+    return f"is invalid: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _literals(expected: str) -> list[str]:
+    """`'get', 'put' or 'post'` as a list."""
+    return [each.strip("'") for each in re.split(", | or ", expected)]
+
+
+def _of_another_kind(value: Any, what: str, place: Place, model: type[BaseModel], example: str | None) -> str:
+    if what == LIST:
+        example = f"[{value if isinstance(value, str) else example or '...'}]"
+    elif what == MAPPING and isinstance(value, str) and len(fields := _fields(model, place)) == 1:
+        example = f"{{{fields[0]}: {value}}}"
+    elif what == TEXT and isinstance(value, bool | int | float):
+        example = f'"{_shown(value)}"'
+    elif what == WHOLE_NUMBER and (number := re.fullmatch(r"(\d{1,6}) ?(MiB?|m|s|)", str(value))):
+        example = number[1]
+    written = example or _PLACEHOLDERS[what]
+    if isinstance(place[-1], str):
+        written = f"{place[-1]}: {written}"
+    return f"is empty: write `{written}`, or remove it" if value is None else f"is {what}: write `{written}`"
+
+
+TEXT, LIST, MAPPING = "no text", "no list", "no mapping"
+WHOLE_NUMBER, NUMBER, TRUTH = "no whole number", "no number", "neither true nor false, or has quotes"
+_PLACEHOLDERS = {TEXT: '"..."', MAPPING: "{...: ...}", WHOLE_NUMBER: "10", NUMBER: "0.5", TRUTH: "true"}
+# Types of pydantic's errors -> what the value is not. The second of two is of settings, which come as texts.
+_KINDS = {
+    "string_type": TEXT,
+    "string_unicode": TEXT,
+    "tuple_type": LIST,
+    "list_type": LIST,
+    "dict_type": MAPPING,
+    "model_type": MAPPING,
+    "int_type": WHOLE_NUMBER,
+    "int_parsing": WHOLE_NUMBER,
+    "int_from_float": WHOLE_NUMBER,
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "bool_type": TRUTH,
+    "bool_parsing": TRUTH,
+}
+_BOUNDS = {
+    "greater_than_equal": "is too small: at least {ge}",
+    "less_than_equal": "is too large: at most {le}",
+    "string_too_short": "is too short: at least {min_length} characters",
+    "string_too_long": "is too long: at most {max_length} characters",
+    "too_long": "has {actual_length} entries: at most {max_length}",
+}
+
+
+def as_meant(document: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The document with each unknown key read as the one that was probably meant, for checks of what it refers to."""
+    read: dict[str, Any] = {}
+    for key, value in document.items():
+        close = difflib.get_close_matches(key, model.model_fields, n=1)
+        meant = key if key in model.model_fields or not close else close[0]
+        if meant != key and meant in document:
+            continue
+        inner = next(_models(model.model_fields[meant].annotation), None) if meant in model.model_fields else None
+        if inner and isinstance(value, list):
+            read[meant] = [as_meant(each, inner) if isinstance(each, dict) else each for each in value]
+        else:
+            read[meant] = as_meant(value, inner) if inner and isinstance(value, dict) else value
+    return read
+
+
+def instead(value: str, known: Sequence[str]) -> str:
+    """`did you mean ...?`, or all that would do, in this order."""
+    of_lower = {name.lower(): name for name in reversed(known)}
+    close = difflib.get_close_matches(value.lower(), of_lower, n=1)
+    return f"did you mean `{of_lower[close[0]]}`?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def _fields(model: type[BaseModel], place: Iterable[str | int]) -> list[str]:
+    """Keys of the mapping at this place."""
     fields = model.model_fields
-    for part in location:
+    for part in place:
         if isinstance(part, str) and part in fields:
-            inner = next((m for m in _models(fields[part].annotation)), None)
+            inner = next(_models(fields[part].annotation), None)
             fields = inner.model_fields if inner else fields
     return list(fields)
 
@@ -85,130 +187,3 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _models(argument)
-
-
-def _instead(value: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(value, names, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names) or 'none'}"
-
-
-def cross_check(specs: Mapping[str, "ServiceSpec"], documents: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """Checks the services against each other.
-
-    `specs` are the valid files, `documents` all that could be read. References are looked for in all of them: one
-    mistake in a file neither hides another one in it, nor is it reported again by everybody who refers to it.
-    """
-    return [
-        *_names(specs),
-        *_sources(specs),
-        *_subscriptions(documents),
-        *_calls(documents),
-        *_cycles(specs),
-        *_routes(specs),
-        *_scopes(documents),
-    ]
-
-
-def _names(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
-    for file, spec in specs.items():
-        if spec.name != _folder(file):
-            yield Problem(file, "name", spec.name, f"has to be the name of its folder: `{_folder(file)}`")
-        if spec.name in RESERVED_NAMES:
-            yield Problem(file, "name", spec.name, f"is taken by {RESERVED_NAMES[spec.name]}: choose another")
-
-
-def _words(document: Mapping[str, Any], field: str) -> list[str]:
-    """The texts that stand in this field, whatever else may be wrong with it."""
-    values = document.get(field)
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list | dict) else []
-
-
-def _known_as(file: str, document: Mapping[str, Any]) -> set[str]:
-    """A wrong name is one problem, and not another one for everybody who uses the right one."""
-    return {str(document.get("name")), _folder(file)}
-
-
-def _folder(file: str) -> str:
-    return file.split("/")[-2]
-
-
-def _sources(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for file, spec in specs.items():
-        for position, event in enumerate(spec.publishes):
-            owner = first.setdefault(event, spec.name)
-            if owner != spec.name:
-                remedy = f"is published by `{owner}` already: an event has one source"
-                yield Problem(file, f"publishes[{position}]", event, remedy)
-
-
-def _subscriptions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    published = {event for document in documents.values() for event in _words(document, "publishes")}
-    for file, document in documents.items():
-        for position, event in enumerate(_words(document, "subscribes")):
-            if event not in published:
-                remedy = f"is published by no service; {_instead(event, published)}"
-                yield Problem(file, f"subscribes[{position}]", event, remedy)
-
-
-def _calls(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    known = {name for file, document in documents.items() for name in _known_as(file, document)}
-    for file, document in documents.items():
-        name = str(document.get("name"))
-        for position, callee in enumerate(_words(document, "calls")):
-            if callee == name:
-                yield Problem(file, f"calls[{position}]", callee, "is the service itself: remove it")
-            elif callee not in known:
-                remedy = f"is no service; {_instead(callee, known - {name})}"
-                yield Problem(file, f"calls[{position}]", callee, remedy)
-
-
-def _cycles(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
-    calls = {spec.name: [callee for callee in spec.calls if callee != spec.name] for spec in specs.values()}
-    files = {spec.name: file for file, spec in specs.items()}
-    done: set[str] = set()
-
-    def walk(name: str, path: list[str]) -> Iterator[Problem]:
-        if name in path:
-            cycle = " -> ".join([*path[path.index(name) :], name])
-            remedy = "is a cycle of synchronous calls: replace one of them by an event"
-            yield Problem(files[path[-1]], "calls", cycle, remedy)
-        elif name not in done:
-            for callee in calls.get(name, ()):
-                yield from walk(callee, [*path, name])
-            done.add(name)
-
-    for name in sorted(calls):
-        yield from walk(name, [])
-
-
-def _routes(specs: Mapping[str, "ServiceSpec"]) -> Iterator[Problem]:
-    taken: dict[str, str] = {}
-    for file, spec in specs.items():
-        for position, route in enumerate(spec.routes):
-            shape = f"{route.method} {re.sub(r'{[^}+]*', '{', route.path)}"
-            owner = taken.setdefault(shape, f"`{spec.name}`")
-            if owner != f"`{spec.name}`" or _shapes(spec).count(shape) > 1:
-                remedy = f"is a route of {owner} already (the name of a variable makes no difference): change one"
-                yield Problem(file, f"routes[{position}]", route.key, remedy)
-
-
-def _shapes(spec: "ServiceSpec") -> list[str]:
-    return [f"{route.method} {re.sub(r'{[^}+]*', '{', route.path)}" for route in spec.routes]
-
-
-def _scopes(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    declared = {
-        f"{name}/{scope}"
-        for file, document in documents.items()
-        for name in _known_as(file, document)
-        for scope in _words(document, "scopes")
-    }
-    for file, document in documents.items():
-        routes = document.get("routes")
-        for position, route in enumerate(routes if isinstance(routes, list) else ()):
-            for scope in _words(route, "scopes") if isinstance(route, dict) else ():
-                if scope not in declared:
-                    remedy = f"is declared by no service; {_instead(scope, declared)}"
-                    yield Problem(file, f"routes[{position}].scopes", scope, remedy)

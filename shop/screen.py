@@ -16,6 +16,9 @@ from shop.documents import plain
 
 WIDE = 240
 """Columns where there is no terminal: a line is for a program then, and not to be folded."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories: controls, formats (directions among them), surrogates, separators of lines and paragraphs."""
+_JOINERS = frozenset("\u200c\u200d")
 
 
 class Screen:
@@ -55,8 +58,11 @@ def _console(file: Any) -> Console:
 
 
 def printable(text: str) -> str:
-    """Without control characters: what others have written must not steer the terminal."""
-    return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text)
+    """Without what steers a terminal, hides or turns text: others have written it, perhaps before it was refused.
+
+    A joiner stays, which words of Persian and many emoji are written with.
+    """
+    return "".join(" " if unicodedata.category(each) in _UNSEEN and each not in _JOINERS else each for each in text)
 
 
 def local_time(time: datetime) -> str:

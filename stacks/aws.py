@@ -9,9 +9,11 @@ from infra import catalogue
 from infra.aws import rds_roots
 from infra.aws.api import Api, ApiArgs, Stage, StageArgs
 from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.connections import over_connections
 from infra.aws.databases import Databases, DatabasesArgs, Sizing
 from infra.aws.domain import Domain, DomainArgs
 from infra.aws.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.aws.log_key import LogKey, LogKeyArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs
 from infra.aws.people import People, PeopleArgs
@@ -28,7 +30,11 @@ ROOT = Path(__file__).parent.parent
 
 def deploy(stack: str, settings: AwsSettings) -> None:
     declared = catalogue.load(ROOT / settings.services)
-    if problems := over_quota(declared, settings.quotas, settings.databases.shared):
+    problems = over_quota(declared, settings.quotas, settings.databases.shared)
+    problems += over_connections(
+        declared, settings.databases.instance_class, settings.databases.shared, settings.bounded_scale
+    )
+    if problems:
         raise catalogue.CatalogueError(problems)
     prefix, region, account, protected = f"{PROJECT}-{stack}", settings.region, settings.account, settings.protected
     watched = settings.observability
@@ -50,11 +56,15 @@ def deploy(stack: str, settings: AwsSettings) -> None:
     domain = Domain("domain", DomainArgs(domain=named.name, zone_id=named.zone_id), on_aws) if named else None
 
     # Where everything stands.
+    log_key_args = LogKeyArgs(prefix=prefix, region=region, account=account, protected=protected)
+    log_key = LogKey("logs", log_key_args, on_aws)
     network_args = NetworkArgs(
         cidr=settings.network.cidr,
         zones=providers.zones(stack, settings, cloud),
         nat_per_zone=settings.network.nat_per_zone,
         flow_log_days=settings.network.flow_log_days,
+        log_group_name=f"/{prefix}/flow-log",
+        log_key_arn=log_key.arn,
         region=region,
         permissions_boundary_arn=boundary,
     )
@@ -120,6 +130,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
             cluster=cluster,
             platform=platform,
             log_days=watched.log_days,
+            log_key_arn=log_key.arn,
             permissions_boundary_arn=boundary,
         )
         Telemetry("telemetry", telemetry_args, in_cluster)
@@ -129,6 +140,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
         vpc_id=network.vpc_id,
         subnet_ids=network.database_subnet_ids,
         clients_security_group_id=cluster.security_group_id,
+        log_key_arn=log_key.arn,
         sizing=Sizing(
             instance_class=settings.databases.instance_class,
             storage_gib=settings.databases.storage_gib,
@@ -174,13 +186,15 @@ def deploy(stack: str, settings: AwsSettings) -> None:
             foundation=foundation,
             subscriptions=declared.subscriptions(spec),
             callers=declared.callers(spec),
-            scale=spec.scale.from_at_most(settings.idle_replicas),
+            scale=settings.bounded_scale(spec.scale),
         )
         services[spec.name] = Service(spec.name, service_args, in_cluster)
 
     # All routes are there: the gateway opens.
     routes = [route for each in services.values() for route in each.routes]
-    stage_args = StageArgs(prefix=prefix, api=api, routes=routes, log_days=watched.log_days, domain=domain)
+    stage_args = StageArgs(
+        prefix=prefix, api=api, routes=routes, log_days=watched.log_days, log_key_arn=log_key.arn, domain=domain
+    )
     stage = Stage("stage", stage_args, on_aws)
     overview_args = OverviewArgs(
         prefix=prefix,
@@ -188,6 +202,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
         api_id=api.id,
         load_balancer_arn_suffix=load_balancer.arn_suffix,
         alarm_topic_arn=alarms.topic_arn,
+        nat_gateway_ids=network.nat_gateway_ids,
         cluster_name=cluster.name if watched.container_logs else None,
     )
     overview = Overview("overview", overview_args, on_aws)

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import InvokeOutputOptions, ResourceOptions
 
 from infra.aws import build_context, registry, tags
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs
 from infra.catalogue_checks import Problem
+from stacks import providers
 from stacks.settings import AwsSettings, SettingsError
 
 
@@ -17,6 +18,8 @@ class Images:
     def __init__(self, stack: str, prefix: str, root: Path, settings: AwsSettings, opts: ResourceOptions) -> None:
         self._stack, self._prefix, self._root, self._opts = stack, prefix, root, opts
         self._settings, self._protected = settings.images, settings.protected
+        source = settings.images.promote_from
+        self._look_up = InvokeOutputOptions(provider=providers.docker_provider(source)) if source else None
 
     def reference(self, name: str, folder: Path) -> pulumi.Output[str]:
         """The image made of the Dockerfile in `folder`: <repository>@sha256:...
@@ -27,7 +30,7 @@ class Images:
         dockerfile, settings = folder / "Dockerfile", self._settings
         if settings.promote_from:
             version = build_context.version(self._root, dockerfile)
-            return registry.promoted(f"{settings.promote_from}/{name}:{version}")
+            return registry.promoted(f"{settings.promote_from}/{name}:{version}", opts=self._look_up)
         if settings.digests and name not in settings.digests:
             problem = Problem(
                 "", "images.digests", name, "has no digest here, as every image of the environment needs one"

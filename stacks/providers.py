@@ -1,16 +1,20 @@
 """How AWS and the cluster are reached."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi import Resource, ResourceOptions
 
-from infra.aws import tags
+from infra.aws import regions, tags
 from infra.aws.cluster import Cluster
 from infra.catalogue_checks import Problem
 from stacks.settings import PROJECT, AwsSettings, SettingsError
+
+if TYPE_CHECKING:
+    import pulumi_docker as docker
 
 
 def aws_provider(stack: str, settings: AwsSettings) -> aws.Provider:
@@ -42,22 +46,40 @@ def kubernetes_provider(cluster: Cluster, egress: Sequence[Resource]) -> kuberne
     )
 
 
+def docker_provider(source: str) -> "docker.Provider":
+    """Reads the registry of `source` (`<registry>/<prefix>`) with the credentials that Docker has for it.
+
+    The provider looks into Docker's configuration only for registries that it is told of; without a user and a password
+    among its arguments it takes theirs, or the ones of their credential helper, and so none is in the state. It needs
+    no daemon. Source: `providerSetToRegistryAuth` in provider.go of kreuzwerker/terraform-provider-docker.
+    """
+    import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
+
+    return docker.Provider(
+        "docker",
+        registry_auth=[docker.ProviderRegistryAuthArgs(address=source.partition("/")[0])],
+        disable_docker_daemon_check=True,
+        # Nobody talks to it. Left out, DOCKER_HOST of whoever deploys would be in the state, and differ.
+        host="unix:///var/run/docker.sock",
+    )
+
+
 def zones(stack: str, settings: AwsSettings, provider: aws.Provider) -> list[str]:
-    """The names of as many zones as the settings ask for.
+    """The names of as many zones as the settings ask for, of those that have all that an environment needs.
 
     Raises:
         SettingsError: when the region has fewer.
     """
-    available = sorted(
-        aws.get_availability_zones(
-            state="available",
-            # Not Local Zones and Wavelength: neither EKS nor RDS runs in all of them.
-            filters=[aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])],
-            opts=pulumi.InvokeOptions(provider=provider),
-        ).names
+    usable = regions.zone_ids(settings.region)
+    found = aws.get_availability_zones(
+        region=settings.region, state="available", opts=pulumi.InvokeOptions(provider=provider)
     )
+    available = sorted(name for name, zone_id in zip(found.names, found.zone_ids, strict=True) if zone_id in usable)
     wanted = settings.network.zones
     if len(available) < wanted:
-        remedy = f"is more than {settings.region} has for this account: {', '.join(available) or 'none'}"
+        has = ", ".join(available) or "none"
+        remedy = (
+            f"is more than {settings.region} has for this account: {has} (infra/aws/regions.py says which, and why)"
+        )
         raise SettingsError(stack, [Problem("", "network.zones", wanted, remedy)])
     return available[:wanted]

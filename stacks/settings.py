@@ -1,5 +1,6 @@
 """The settings of an environment. The only reader of `pulumi.Config`."""
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from infra.aws.cidr import MAX_ZONES, subnets
-from infra.aws.rds_roots import regions
+from infra.aws.connections import MEMORY_GIB
+from infra.aws.regions import supported
+from infra.catalogue import Scale
 from infra.catalogue_checks import Problem, problems_of
 
 PROJECT = "shop"
@@ -71,9 +74,9 @@ class ClusterSettings(Settings):
     version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.35"
     reached_from: tuple[Block, ...]
     """Address blocks from which the cluster's API may be reached; none for reach from inside the VPC only."""
-    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    admins: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may do everything in the cluster, besides the role that deploys."""
-    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")], ...] = ()
+    viewers: tuple[Annotated[str, StringConstraints(pattern=r"^arn:aws:iam::\d{12}:role/.+$")], ...] = ()
     """IAM roles that may look at everything in the cluster: who previews."""
     spot: bool
     """Nodes on spare capacity first, on demand only where there is none."""
@@ -94,13 +97,24 @@ class DatabaseSettings(Settings):
     multi_zone: bool
     backup_days: Annotated[int, Field(ge=1, le=35)]
 
+    @field_validator("instance_class")
+    @classmethod
+    def _of_known_memory(cls, value: str) -> str:
+        if value not in MEMORY_GIB:
+            close = difflib.get_close_matches(value, MEMORY_GIB, n=1)
+            meant = f"did you mean `{close[0]}`?" if close else "its connections follow from it"
+            raise ValueError(f"`{value}` is no class whose memory is known (infra/aws/connections.py); {meant}")
+        return value
+
 
 class ImageSettings(Settings):
     """Where the images come from: exactly one of the three."""
 
     build: bool = False
     """Build from this checkout and push to repositories of this environment's own."""
-    promote_from: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)+$")] | None = None
+    promote_from: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._-]+)+$")] | None
+    ) = None
     """`<registry>/<prefix>` of the environment that built this very source; its images are deployed by digest."""
     digests: dict[str, Digest] = {}
     """Image -> digest, in repositories of this environment's own: what a copy or another builder pushed there."""
@@ -160,6 +174,8 @@ class AwsSettings(Settings):
     """Production may be without protection, because it is about to be taken down."""
     idle_replicas: Annotated[int, Field(ge=1)] | None
     """No service has more processes than this while there is nothing to do, whatever its `scale.min` says."""
+    most_replicas: Annotated[int, Field(ge=1)] | None
+    """No service has more processes than this, whatever its `scale.max` says: what a small database takes."""
     network: NetworkSettings
     cluster: ClusterSettings
     databases: DatabaseSettings
@@ -172,6 +188,10 @@ class AwsSettings(Settings):
     """What AWS has granted beyond its defaults: names as in infra/aws/quotas.py."""
     target: TargetSettings = TargetSettings()
 
+    def bounded_scale(self, declared: Scale) -> Scale:
+        """The scale of a service in this environment."""
+        return declared.bounded(self.idle_replicas, self.most_replicas)
+
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -180,12 +200,10 @@ class AwsSettings(Settings):
 
     @field_validator("region")
     @classmethod
-    def _with_certificates(cls, value: str) -> str:
-        if value not in regions():
-            known = ", ".join(regions())
-            raise ValueError(
-                f"`{value}` is no region whose RDS certificates are here: {known} (infra/aws/rds_roots.py: one more)"
-            )
+    def _supported(cls, value: str) -> str:
+        if value not in supported():
+            known = ", ".join(supported())
+            raise ValueError(f"`{value}` is no region that has it all: {known} (infra/aws/regions.py says why)")
         return value
 
     @model_validator(mode="after")
@@ -211,6 +229,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "development": {
         "protected": False,
         "idle_replicas": 1,
+        "most_replicas": 1,  # with more, the connections of one small instance would not last for another service
         "network": {"zones": 2, "nat_per_zone": False, "flow_log_days": None},
         "cluster": {"spot": True, "burstable": True, "log_days": 7},
         "databases": {"shared": True, "instance_class": "db.t4g.micro", "multi_zone": False, "backup_days": 1},
@@ -219,6 +238,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "production": {
         "protected": True,
         "idle_replicas": None,
+        "most_replicas": None,
         "network": {"zones": 3, "nat_per_zone": True, "flow_log_days": 90},
         "cluster": {"spot": False, "burstable": False, "log_days": 90},
         "databases": {"shared": False, "instance_class": "db.t4g.medium", "multi_zone": True, "backup_days": 14},

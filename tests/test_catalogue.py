@@ -48,6 +48,14 @@ def declare(tmp_path: Path) -> Declare:
     return write
 
 
+def write_code(folder: Path) -> None:
+    """The least that a service in Python is made of, and its image."""
+    (folder / folder.name).mkdir()
+    for file in (f"{folder.name}/__main__.py", "pyproject.toml", "Dockerfile"):
+        (folder / file).write_text("")
+    (folder / "Dockerfile.dockerignore").write_text(f"*\n!services/{folder.name}/{folder.name}\n")
+
+
 def refusals(services: Path) -> list[str]:
     with pytest.raises(CatalogueError) as refused:
         catalogue.load(services)
@@ -94,7 +102,7 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
             ALPHA.replace("summary", "sumary"),
             BETA,
             [
-                "services/alpha/service.yaml: summary: is missing",
+                "services/alpha/service.yaml: summary: is missing: write `summary: takes orders`",
                 "services/alpha/service.yaml: sumary: `sumary` is no key here; did you mean `summary`?",
             ],
             id="an unknown key, with the key that was meant",
@@ -203,7 +211,7 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
             BETA,
             [
                 "services/alpha/service.yaml: publishes with a `database` of dynamodb; the outbox needs one that is "
-                "`postgres` or `mysql`"
+                "`postgres` or `mysql`: take one"
             ],
             id="events out of a table",
         ),
@@ -223,8 +231,14 @@ def test_the_catalogue_of_this_repository_is_valid() -> None:
         ),
         pytest.param(
             ALPHA,
+            BETA.replace("{engine: postgres}", "{engine: dynamodb, connections: 5}"),
+            ["services/beta/service.yaml: database: has `connections`, which dynamodb has none of: leave it out"],
+            id="connections to what has none",
+        ),
+        pytest.param(
+            ALPHA,
             BETA + "    scale: {min: many}\n",
-            ["services/beta/service.yaml: scale.min: `many` will not do: input should be a valid integer"],
+            ["services/beta/service.yaml: scale.min: `many` is no whole number: write `min: 2`"],
             id="a value of the wrong type",
         ),
     ],
@@ -251,7 +265,7 @@ def test_a_mistake_does_not_hide_another_one_in_the_same_file(declare: Declare) 
     beta = BETA.replace("summary", "sumary").replace("made", "maid").replace("[alpha]", "[alpa, Alpha]")
 
     assert refusals(declare(alpha=ALPHA, beta=beta)) == [
-        "services/beta/service.yaml: summary: is missing",
+        "services/beta/service.yaml: summary: is missing: write `summary: takes orders`",
         "services/beta/service.yaml: calls[1]: `Alpha` is no name of a service: lower-case letters, digits and single "
         "hyphens, starting with a letter",
         "services/beta/service.yaml: sumary: `sumary` is no key here; did you mean `summary`?",
@@ -264,7 +278,73 @@ def test_a_mistake_does_not_hide_another_one_in_the_same_file(declare: Declare) 
 def test_what_an_invalid_file_declares_is_not_reported_again_by_those_who_use_it(declare: Declare) -> None:
     found = refusals(declare(alpha=ALPHA.replace("language: python", "language: cobol"), beta=BETA))
 
-    assert found == ["services/alpha/service.yaml: language: `cobol` will not do: input should be 'python' or 'go'"]
+    assert found == ["services/alpha/service.yaml: language: `cobol` is invalid; known: python, go"]
+
+
+def test_a_wrong_field_hides_neither_what_it_asks_of_others_nor_what_they_ask_of_it(declare: Declare) -> None:
+    alpha = ALPHA.replace("summary: the first", "scale: {min: 5, max: 2}").replace(", scopes: [alpha/read]", "")
+    beta = BETA.replace("language: python", "language: cobol").replace("    database: {engine: postgres}\n", "")
+    beta += """
+    publishes: [alpha.made, beta.made, beta.made]
+    routes:
+      - {method: GET, path: "/alpha/{other}", public: true}
+      - {method: fetch, path: /beta, public: true, scopes: [alpha/read]}
+    """
+    gamma = "name: delta\nlanguage: 5\nsummary: x\ncalls: [beta]\n"
+
+    found = refusals(declare(alpha=alpha + "    calls: [gamma]\n", beta=beta, gamma=gamma))
+
+    assert found == [
+        "services/alpha/service.yaml: summary: is missing: write `summary: takes orders`",
+        "services/beta/service.yaml: language: `cobol` is invalid; known: python, go",
+        "services/beta/service.yaml: routes[1].method: `fetch` is invalid; did you mean `PATCH`?",
+        "services/gamma/service.yaml: language: `5` is invalid; known: python, go",
+        "services/gamma/service.yaml: name: `delta` has to be the name of its folder: `gamma`",
+        "services/alpha/service.yaml: routes[0]: has to name `scopes` that a caller needs, or say `public: true`; "
+        "one of the two",
+        "services/alpha/service.yaml: scale: has min 5 above max 2; min is at most max",
+        "services/beta/service.yaml: publishes or subscribes without a `database`; outbox and inbox are kept there: "
+        "declare one",
+        "services/beta/service.yaml: routes[1]: has to name `scopes` that a caller needs, or say `public: true`; "
+        "one of the two",
+        "services/beta/service.yaml: publishes[2]: `beta.made` stands twice: once is enough",
+        "services/beta/service.yaml: publishes[0]: `alpha.made` is published by `alpha` already: an event has one "
+        "source",
+        "services/beta/service.yaml: calls: `alpha -> gamma -> beta -> alpha` is a cycle of synchronous calls: replace "
+        "one of them by an event",
+        "services/beta/service.yaml: routes[0]: `GET /alpha/{other}` is a route of `alpha` already (the name of a "
+        "variable makes no difference): change one",
+    ]
+
+
+@pytest.mark.parametrize("text", ["name:\n\talpha", "name: [", "- alpha", ""], ids=["a tab", "a bracket", "a list", ""])
+def test_a_file_that_cannot_be_read_is_one_problem_and_not_one_for_everybody_who_refers_to_it(
+    declare: Declare, text: str
+) -> None:
+    beta = BETA + '    routes: [{method: GET, path: "/beta", scopes: [alpha/read]}]\n'
+
+    [only] = refusals(declare(alpha=text, beta=beta))
+
+    assert only.startswith("services/alpha/service.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("was", "stands"),
+    [("publishes: [alpha.made]", "publish: [alpha.made]"), ("publishes: [alpha.made]", "publishes: alpha.made")],
+    ids=["a misspelled key", "a text for a list"],
+)
+def test_what_a_misspelled_field_says_is_known_all_the_same(declare: Declare, was: str, stands: str) -> None:
+    [only] = refusals(declare(alpha=ALPHA.replace(was, stands), beta=BETA))
+
+    assert only.startswith("services/alpha/service.yaml: publish")
+
+
+@pytest.mark.parametrize("name", ["service.yml", "Service.yaml", "services.yaml"])
+def test_a_declaration_of_a_similar_name_is_not_passed_over(declare: Declare, name: str) -> None:
+    services = declare(alpha=ALPHA, beta=BETA)
+    (services / "alpha/service.yaml").rename(services / "alpha" / name)
+
+    assert refusals(services)[0] == f"services/alpha/{name}: has to be named `service.yaml`: rename it"
 
 
 def test_an_empty_folder_is_refused_with_the_file_to_make(tmp_path: Path) -> None:
@@ -281,6 +361,8 @@ def test_the_committed_schema_is_the_one_of_the_models_and_every_declaration_poi
 
 def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> None:
     services = declare(alpha=ALPHA, beta=BETA.replace("[alpha]", "[x]"))
+    for name in ("alpha", "beta"):
+        write_code(services / name)
 
     done = subprocess.run(
         [sys.executable, "-m", "infra.catalogue"], cwd=services.parent, capture_output=True, text=True
@@ -291,3 +373,22 @@ def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> 
         "The catalogue has 1 problem; nothing was touched.",
         "  services/beta/service.yaml: calls[0]: `x` is no service; known: alpha",
     ]
+
+
+@pytest.mark.parametrize(
+    ("idle", "most", "bounded"),
+    [
+        (None, None, (2, 10)),
+        (1, None, (1, 10)),
+        (5, None, (2, 10)),
+        (None, 4, (2, 4)),
+        (None, 1, (1, 1)),
+        (1, 1, (1, 1)),
+    ],
+)
+def test_an_environment_may_bound_how_many_processes_there_are(
+    idle: int | None, most: int | None, bounded: tuple[int, int]
+) -> None:
+    scale = catalogue.Scale(min=2, max=10, cpu_percent=60).bounded(idle, most)
+
+    assert (scale.min, scale.max, scale.cpu_percent) == (*bounded, 60)

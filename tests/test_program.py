@@ -150,6 +150,7 @@ def test_a_process_has_exactly_the_environment_of_the_contract(recording: Plan) 
         "AWS_REGION",
         "AWS_SECRET_ACCESS_KEY",
         "DATABASE_PASSWORD",
+        "DATABASE_POOL_SIZE",
         "DATABASE_URL",
         "ENVIRONMENT",
         "HOST",

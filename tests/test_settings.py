@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.aws.rds_roots import regions
+from infra.aws.regions import supported
 from stacks.settings import DEFAULTS, AwsSettings, LocalSettings, SettingsError, aws_settings, local_settings
 from tools.programs import ROOT
 
@@ -102,7 +102,7 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         ),
         pytest.param(
             {"network": {"zones": 9}},
-            "shop:network.zones: `9` will not do: input should be less than or equal to 3",
+            "shop:network.zones: `9` is too large: at most 3",
             id="too many zones",
         ),
         pytest.param(
@@ -129,10 +129,16 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         pytest.param(
             {"databases": {"instance_class": "big"}},
             "shop:databases.instance_class: `big` is no class of instances: as in `db.t4g.micro`",
+            id="no class at all",
+        ),
+        pytest.param(
+            {"databases": {"instance_class": "db.t4g.mikro"}},
+            "shop:databases.instance_class: `db.t4g.mikro` is no class whose memory is known "
+            "(infra/aws/connections.py); did you mean `db.t4g.micro`?",
             id="an unknown class",
         ),
         pytest.param(
-            {"images": {"build": True, "promote_from": "registry/shop-dev"}},
+            {"images": {"build": True, "promote_from": "registry.example/shop-dev"}},
             "shop:images: names one source of images: `build: true`, `promote_from` or `digests`",
             id="two sources of images",
         ),
@@ -143,14 +149,14 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         ),
         pytest.param(
             {"region": "moon-north-1"},
-            f"shop:region: `moon-north-1` is no region whose RDS certificates are here: {', '.join(regions())} "
-            "(infra/aws/rds_roots.py: one more)",
+            f"shop:region: `moon-north-1` is no region that has it all: {', '.join(supported())} "
+            "(infra/aws/regions.py says why)",
             id="an unknown region",
         ),
         pytest.param(
             {"observability": {"log_days": 8}},
-            "shop:observability.log_days: `8` will not do: input should be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, "
-            "365, 400, 545 or 731",
+            "shop:observability.log_days: `8` is invalid; known: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
+            "545, 731",
             id="days that CloudWatch does not know",
         ),
         pytest.param(

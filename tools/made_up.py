@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from infra.aws import regions
+
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
@@ -45,13 +47,10 @@ def call(token: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
     """
     match token:
         case "aws:index/getAvailabilityZones:getAvailabilityZones":
-            return {"id": REGION, "names": list(ZONES), "zoneIds": ["euc1-az1", "euc1-az2", "euc1-az3"]}
-        case "aws:index/getCallerIdentity:getCallerIdentity":
-            return {"id": ACCOUNT, "accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:role/deploy", "userId": "X"}
-        case "aws:index/getPartition:getPartition":
-            return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
-        case "aws:index/getRegion:getRegion":
-            return {"id": REGION, "name": REGION, "region": REGION}
+            region = arguments["region"]
+            ids = sorted(regions.zone_ids(region))[: len(ZONES)]
+            names = [zone.replace(REGION, region) for zone in ZONES[: len(ids)]]
+            return {"id": region, "names": names, "zoneIds": ids[: len(names)]}
         case "docker:index/getRegistryImage:getRegistryImage":
             return {"id": "image", "name": arguments["name"], "sha256Digest": f"sha256:{_hex(arguments['name'], 64)}"}
     raise LookupError(f"no answer is known for the function {token}")

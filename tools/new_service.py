@@ -14,9 +14,8 @@ from string import Template
 
 from pydantic import ValidationError
 
-from infra import catalogue
+from infra import catalogue, service_names
 from infra.catalogue import LONGEST_NAME, CatalogueError, ServiceSpec
-from infra.catalogue_checks import RESERVED_NAMES
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,7 +29,7 @@ class Refused(Exception):
 def write(name: str, language: str, services: Path) -> Path:
     """Writes the folder of the new service. Raises Refused."""
     if language not in LANGUAGES:
-        raise Refused(f"LANGUAGE: `{language}` will not do: {' or '.join(LANGUAGES)}")
+        raise Refused(f"LANGUAGE: `{language}` is invalid: {' or '.join(LANGUAGES)}")
     folder = services / name
     if name and folder.exists():
         raise Refused(f"NAME: there is a folder {folder} already: choose another name, or remove it")
@@ -59,11 +58,12 @@ def _spec(name: str, language: str) -> ServiceSpec:
         spec = ServiceSpec.model_validate({"name": name, "summary": "says hello", "language": language})
     except ValidationError:
         what = "lower-case letters, digits and single hyphens, starting with a letter"
-        raise Refused(f"NAME: `{name}` will not do: {what}, at most {LONGEST_NAME} of them") from None
-    if name in RESERVED_NAMES:
-        raise Refused(f"NAME: `{name}` is taken by {RESERVED_NAMES[name]}: choose another")
+        raise Refused(f"NAME: `{name}` is invalid: {what}, at most {LONGEST_NAME} of them") from None
+    # It may get a database later, whatever it begins with.
+    if remedy := service_names.taken(name, language=language, relational=True):
+        raise Refused(f"NAME: `{name}` {remedy}")
     # The name is that of a Python package, too, which must not hide another one.
-    if spec.module in sys.stdlib_module_names or find_spec(spec.module):
+    if find_spec(spec.module):
         raise Refused(f"NAME: `{name}` is the name of a Python package that is in use: choose another")
     return spec
 

@@ -58,12 +58,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Called:
-    """One function of a provider that the program called."""
+    """A look-up: a function that a program asks a provider for."""
 
     token: str
+    """`aws:index/getAvailabilityZones:getAvailabilityZones`"""
     arguments: dict[str, Any]
-    provider: str = ""
-    """URN of the provider, where one was named."""
+    provider: str
+    """URN of the provider; empty for the default one of the package."""
 
 
 @dataclass

@@ -129,6 +129,7 @@ class StageArgs:
     routes: Sequence[tuple[Route, pulumi.Resource]]
     """Every declared route, and the resource that it became."""
     log_days: int
+    log_key_arn: pulumi.Input[str]
     domain: Domain | None
 
 
@@ -151,6 +152,7 @@ class Stage(pulumi.ComponentResource):
             # until it is full (5,120 characters for all of the account).
             name=f"/aws/vendedlogs/{args.prefix}/api",
             retention_in_days=args.log_days,
+            kms_key_id=args.log_key_arn,
             opts=ResourceOptions(parent=self),
         )
         stage = aws.apigatewayv2.Stage(

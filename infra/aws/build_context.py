@@ -6,7 +6,6 @@ of exactly those files: what makes Docker build again gives a new tag, as an imm
 """
 
 import hashlib
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -36,16 +35,16 @@ def files(context: Path, dockerfile: Path) -> list[Path]:
     return sorted(found)
 
 
-def version(context: Path, dockerfile: Path, build_args: Mapping[str, str] | None = None) -> str:
-    """12 hexadecimal digits that change with the name, the content or the mode of a file of the image, or with an
-    argument of its build. The same on every machine."""
+def version(context: Path, dockerfile: Path) -> str:
+    """12 hexadecimal digits that change with the name, the content or the mode of a file of the image.
+
+    The same on every machine.
+    """
     digest = hashlib.sha256()
     for file in (*files(context, dockerfile), dockerfile):
         executable = bool(file.stat().st_mode & 0o100)
         digest.update(f"{file.relative_to(context).as_posix()}\0{executable}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
-    for name, value in sorted((build_args or {}).items()):
-        digest.update(f"{name}={value}\0".encode())
     return digest.hexdigest()[:DIGITS]
 
 

@@ -1,5 +1,6 @@
 """The Kubernetes cluster: EKS in Auto Mode, which runs nodes, network, DNS, storage and load balancing by itself."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,9 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from infra.aws.addons import ADDONS, CLOUDWATCH, METRICS_SERVER
 from infra.aws.cluster_documents import key_policy, key_use, kubeconfig, trust
+from infra.aws.workload_identity import trust_of_pods
 
 NODE_POOLS = ("system",)
 """Built-in pools. `system` takes cluster add-ons only (its taint is CriticalAddonsOnly); with one of them EKS makes the
@@ -25,6 +28,9 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 CONTAINER_LOGS = ("application", "dataplane", "host", "performance")
 """Log groups that the CloudWatch agent and Fluent Bit write to: /aws/containerinsights/<cluster>/<one of these>."""
 
+AGENT, AGENT_NAMESPACE = "cloudwatch-agent", "amazon-cloudwatch"
+"""The service account of the add-on for logs, and where the add-on puts it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
@@ -38,7 +44,7 @@ class ClusterArgs:
     does."""
     admins: Sequence[pulumi.Input[str]]
     """ARNs of the IAM roles that may do everything in the cluster; the one that deploys is among them."""
-    viewers: Sequence[pulumi.Input[str]] = ()
+    viewers: Sequence[pulumi.Input[str]]
     """ARNs of the IAM roles that may look at everything in the cluster: who previews."""
     public_access_cidrs: Sequence[str]
     """Who reaches the Kubernetes API from outside; empty: nobody, it answers inside the network only."""
@@ -48,8 +54,7 @@ class ClusterArgs:
     """Whether the output of all containers, and Container Insights, go to CloudWatch. They cost by volume."""
     region: str
     account: str
-    partition: str = "aws"
-    permissions_boundary_arn: pulumi.Input[str] | None = None
+    permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
 
@@ -89,7 +94,7 @@ class Cluster(pulumi.ComponentResource):
         needed = [logs, use_of_key, *cluster_policies, *node_policies]
         self._cluster = self._control_plane(cluster_role, node_role, key, needed)
         self.access = [self._cluster, *self._administrators()]
-        self._addon("metrics-server")
+        self._addon(METRICS_SERVER)
         if args.container_logs:
             self._container_logs(key)
 
@@ -159,7 +164,7 @@ class Cluster(pulumi.ComponentResource):
             aws.iam.RolePolicyAttachment(
                 f"{self._name}-{kind}-{policy}",
                 role=role.name,
-                policy_arn=f"arn:{self._args.partition}:iam::aws:policy/{policy}",
+                policy_arn=f"arn:aws:iam::aws:policy/{policy}",
                 opts=ResourceOptions(parent=self),
             )
             for policy in policies
@@ -174,7 +179,7 @@ class Cluster(pulumi.ComponentResource):
             description=f"Secrets and logs of the cluster {args.cluster_name}",
             enable_key_rotation=True,
             deletion_window_in_days=30 if args.deletion_protection else 7,
-            policy=key_policy(args.partition, args.region, args.account, args.cluster_name),
+            policy=key_policy(args.region, args.account, args.cluster_name),
             opts=ResourceOptions(parent=self),
         )
         # A name for people; alias/<cluster name> itself is the key of Pulumi's secrets (infra/account.yaml).
@@ -214,7 +219,7 @@ class Cluster(pulumi.ComponentResource):
             f"{self._name}-{kind}-{who}",
             cluster_name=self._cluster.name,
             principal_arn=principal,
-            policy_arn=f"arn:{self._args.partition}:eks::aws:cluster-access-policy/{policy}",
+            policy_arn=f"arn:aws:eks::aws:cluster-access-policy/{policy}",
             access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=ResourceOptions(parent=self, depends_on=[entry]),
         )
@@ -231,13 +236,14 @@ class Cluster(pulumi.ComponentResource):
         No version is written down: the valid ones differ by region and by version of Kubernetes, and AWS withdraws
         them. A later `up` does not move it; an upgrade is a decision (`aws eks update-addon`).
 
-        Both add-ons tolerate the taint of the pool `system`, so Auto Mode makes a node for them when there is none yet.
-        EKS says that an add-on is there once its pods run: they need nodes, and nodes the way out.
+        Its values are in infra/aws/addons.py. EKS says that an add-on is there once its pods run: they need nodes, and
+        nodes the way out.
         """
         aws.eks.Addon(
             f"{self._name}-{addon}",
             addon_name=addon,
             cluster_name=self._cluster.name,
+            configuration_values=json.dumps(ADDONS[addon], sort_keys=True),
             pod_identity_associations=list(identities) or None,
             # Nobody else configures it: what stands here counts.
             resolve_conflicts_on_create="OVERWRITE",
@@ -251,18 +257,11 @@ class Cluster(pulumi.ComponentResource):
         Source: CloudWatch user guide, "Install the CloudWatch agent with the Amazon CloudWatch Observability EKS
         add-on" (Pod Identity, from version 3.1.0).
         """
-        trusted = trust(
-            "pods.eks.amazonaws.com",
-            TAGGED_SESSION,
-            {
-                "StringEquals": {"aws:SourceAccount": self._args.account},
-                "ArnEquals": {"aws:SourceArn": self._cluster.arn},
-            },
-        )
-        role, policies = self._role("cloudwatch-agent", trusted, ["CloudWatchAgentServerPolicy"])
+        trusted = trust_of_pods(self._args.account, self._cluster.arn, AGENT_NAMESPACE, AGENT)
+        role, policies = self._role(AGENT, trusted, ["CloudWatchAgentServerPolicy"])
         groups = [
             self._log_group(f"containers-{kind}", f"/aws/containerinsights/{self._args.cluster_name}/{kind}", key)
             for kind in CONTAINER_LOGS
         ]
-        identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account="cloudwatch-agent")
-        self._addon("amazon-cloudwatch-observability", [identity], [*policies, *groups])
+        identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=AGENT)
+        self._addon(CLOUDWATCH, [identity], [*policies, *groups])

@@ -1,63 +1,25 @@
 """The documents of a cluster: who may take its roles, who may use its key, how a client finds it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pulumi
+
+from infra.aws import log_key
 
 VERSION = "2012-10-17"
 """Of the language of IAM policies; without it, policy variables and some conditions mean something else."""
 
 
-def trust(
-    service: str, actions: Sequence[str], condition: Mapping[str, Mapping[str, pulumi.Input[str]]] | None = None
-) -> pulumi.Output[str]:
+def trust(service: str, actions: Sequence[str]) -> pulumi.Output[str]:
     """Lets an AWS service take on a role: JSON of a trust policy."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": list(actions)}
-    if condition:
-        statement["Condition"] = condition
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": list(actions)}
     return pulumi.Output.json_dumps({"Version": VERSION, "Statement": [statement]})
 
 
-def key_policy(partition: str, region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
-    """Identity policies of the account decide who uses the key (EKS works by a grant), and CloudWatch Logs may, for
-    the log groups of this cluster alone: JSON of a key policy."""
-    log_groups = f"arn:{partition}:logs:{region}:{account}:log-group:/aws"
-    return pulumi.Output.json_dumps(
-        {
-            "Version": VERSION,
-            "Statement": [
-                {
-                    "Sid": "Account",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-                    "Action": "kms:*",
-                    "Resource": "*",
-                },
-                {
-                    "Sid": "Logs",
-                    "Effect": "Allow",
-                    "Principal": {"Service": f"logs.{region}.amazonaws.com"},
-                    "Action": [
-                        "kms:Decrypt",
-                        "kms:DescribeKey",
-                        "kms:Encrypt",
-                        "kms:GenerateDataKey*",
-                        "kms:ReEncrypt*",
-                    ],
-                    "Resource": "*",
-                    "Condition": {
-                        "ArnLike": {
-                            "kms:EncryptionContext:aws:logs:arn": [
-                                f"{log_groups}/eks/{cluster_name}/cluster",
-                                f"{log_groups}/containerinsights/{cluster_name}/*",
-                            ]
-                        }
-                    },
-                },
-            ],
-        }
-    )
+def key_policy(region: str, account: str, cluster_name: str) -> pulumi.Output[str]:
+    """Of a cluster's key. EKS uses it by a grant, and CloudWatch Logs for the cluster's log groups alone: JSON."""
+    groups = [f"/aws/eks/{cluster_name}/cluster", f"/aws/containerinsights/{cluster_name}/*"]
+    return log_key.policy(region, account, groups)
 
 
 def key_use(key_arn: pulumi.Input[str]) -> pulumi.Output[str]:

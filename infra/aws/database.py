@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import pulumi
@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import tags
+from infra.aws.connections import max_connections
 
 MASTER = "platform"
 """The account that RDS makes, for the bootstrap alone. PostgreSQL does not let it be `admin`."""
@@ -34,6 +35,8 @@ class _Defaults:
     logs: tuple[str, ...]
     """What is sent to CloudWatch. `EnableCloudwatchLogsExports` of CreateDBInstance lists what there is."""
     parameters: tuple[ParameterArgs, ...]
+    connections_apply: Literal["immediate", "pending-reboot"]
+    """When another `max_connections` counts: PostgreSQL reads it when it starts. Another class restarts it anyway."""
 
 
 # A version that leaves standard support is upgraded by RDS (engine_lifecycle_support): look at the dates in "Release
@@ -54,6 +57,7 @@ ENGINES: Mapping[Engine, _Defaults] = {
                 apply_method="immediate",
             ),
         ),
+        connections_apply="pending-reboot",
     ),
     "mysql": _Defaults(
         version="8.4",
@@ -66,12 +70,15 @@ ENGINES: Mapping[Engine, _Defaults] = {
             ParameterArgs(name="long_query_time", value=str(SLOW_STATEMENT_SECONDS), apply_method="immediate"),
             ParameterArgs(name="log_output", value="FILE", apply_method="immediate"),  # tables are not exported
         ),
+        connections_apply="immediate",
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceArgs:
+    prefix: str
+    """Of its identifier, so that its name, and those of its logs, tell whose it is."""
     engine: Engine
     vpc_id: pulumi.Input[str]
     subnet_group_name: pulumi.Input[str]
@@ -79,6 +86,7 @@ class InstanceArgs:
     """Who may connect. Only the rule waits for it, never the instance."""
     kms_key_arn: pulumi.Input[str]
     instance_class: str
+    """One of `infra.aws.connections.MEMORY_GIB`."""
     storage_gib: int
     multi_zone: bool
     protected: bool
@@ -86,15 +94,18 @@ class InstanceArgs:
     backup_days: int
     log_days: int
     """How long CloudWatch keeps its logs, one of CloudWatch's own periods."""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    log_key_arn: pulumi.Input[str]
+    """Whose policy lets CloudWatch Logs use it for /aws/rds/instance/<prefix>-*."""
+    tags: Mapping[str, str]
 
 
 class Instance(pulumi.ComponentResource):
     """A PostgreSQL or MySQL server that takes TLS connections of its clients' security group, and of nobody else.
 
-    Its identifier is the auto-generated name of its security group. So the names of its log groups are known before it
-    is there (they go with the stack; RDS would make ones that stay), and so is that of its final snapshot. An engine or
-    key that would replace the instance replaces the security group, too, so its successor's snapshot has another name.
+    Its identifier is the prefix and the auto-generated name of its security group. So the names of its log groups are
+    known before it is there (they go with the stack; RDS would make ones that stay), and so is that of its final
+    snapshot. An engine or key that would replace the instance replaces the security group, too, so its successor's
+    snapshot has another name.
 
     A protected instance is deleted in two ways. To keep its data: lift the protection in RDS (`aws rds
     modify-db-instance --no-deletion-protection`) and in the state (`pulumi state unprotect`), then destroy; the final
@@ -108,6 +119,7 @@ class Instance(pulumi.ComponentResource):
     master_secret_arn: pulumi.Output[str]
     """A secret of Secrets Manager with JSON: username, password. RDS's own: no program ever has its value."""
     identifier: pulumi.Output[str]
+    max_connections: int
     reachable: pulumi.Resource
     """The rule that lets clients in: what connects from the cluster waits for it."""
 
@@ -115,8 +127,9 @@ class Instance(pulumi.ComponentResource):
         super().__init__("shop:aws:DatabaseInstance", name, None, opts)
         self._name, self._args, self._defaults = name, args, ENGINES[args.engine]
         self.port = self._defaults.port
+        self.max_connections = max_connections(args.engine, args.instance_class)
         group = self._security_group()
-        self.identifier = group.name
+        self.identifier = pulumi.Output.concat(args.prefix, "-", group.name)
         logs = self._log_groups()
         instance = self._instance(group, self._parameters(), logs)
         self.address, self.resource_id = instance.address, instance.resource_id
@@ -153,6 +166,7 @@ class Instance(pulumi.ComponentResource):
                 f"{self._name}-{log}",
                 name=pulumi.Output.concat("/aws/rds/instance/", self.identifier, "/", log),
                 retention_in_days=self._args.log_days,
+                kms_key_id=self._args.log_key_arn,
                 tags=self._args.tags,
                 opts=ResourceOptions(parent=self),
             )
@@ -160,10 +174,13 @@ class Instance(pulumi.ComponentResource):
         ]
 
     def _parameters(self) -> aws.rds.ParameterGroup:
+        connections = ParameterArgs(
+            name="max_connections", value=str(self.max_connections), apply_method=self._defaults.connections_apply
+        )
         return aws.rds.ParameterGroup(
             self._name,
             family=self._defaults.family,
-            parameters=self._defaults.parameters,
+            parameters=[*self._defaults.parameters, connections],
             tags=self._args.tags,
             opts=ResourceOptions(parent=self),
         )

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
 from infra.aws.database import Engine, Instance, InstanceArgs
-from infra.aws.observability import Watch, WatchArgs
+from infra.aws.observability import Watch, WatchArgs, WatchedDatabase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class DatabasesArgs:
     subnet_ids: Sequence[Input[str]]
     clients_security_group_id: Input[str]
     """Who may connect: the security group of the cluster."""
+    log_key_arn: Input[str]
     sizing: Sizing
     shared_engines: Sequence[Engine]
     """Engines with one instance for all services; those of other engines have one each."""
@@ -45,12 +46,11 @@ class Databases(pulumi.ComponentResource):
 
     kms_key_arn: pulumi.Output[str]
     protected: bool
-    storage_gib: int
 
     def __init__(self, name: str, args: DatabasesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Databases", name, None, opts)
         self._args = args
-        self.protected, self.storage_gib = args.sizing.protected, args.sizing.storage_gib
+        self.protected = args.sizing.protected
         child = ResourceOptions(parent=self)
         key = aws.kms.Key(
             f"{name}-key", description="Databases and their master passwords", enable_key_rotation=True, opts=child
@@ -75,10 +75,17 @@ class Databases(pulumi.ComponentResource):
                 region=args.region,
                 alarm_topic_arn=args.alarm_topic_arn,
                 dashboard=args.dashboard,
-                database_identifier=instance.identifier,
-                database_storage_gib=args.sizing.storage_gib,
+                database=self.watched(instance),
             ),
             ResourceOptions(parent=self),
+        )
+
+    def watched(self, instance: Instance) -> WatchedDatabase:
+        """What alarms of one of these instances have to know."""
+        return WatchedDatabase(
+            identifier=instance.identifier,
+            storage_gib=self._args.sizing.storage_gib,
+            max_connections=instance.max_connections,
         )
 
     def instance(self, name: str, engine: Engine, tags: Mapping[str, str], opts: ResourceOptions) -> Instance:
@@ -92,6 +99,7 @@ class Databases(pulumi.ComponentResource):
         return Instance(
             name,
             InstanceArgs(
+                prefix=args.prefix,
                 engine=engine,
                 vpc_id=args.vpc_id,
                 subnet_group_name=self._subnet_group.name,
@@ -103,6 +111,7 @@ class Databases(pulumi.ComponentResource):
                 protected=sizing.protected,
                 backup_days=sizing.backup_days,
                 log_days=sizing.log_days,
+                log_key_arn=args.log_key_arn,
                 tags=tags or {},
             ),
             opts,

@@ -19,8 +19,9 @@ TIMEOUT_MILLISECONDS = 30_000
 SERVICE_HEADER = "x-shop-service"
 """By it the load balancer knows whom a request is for. The gateway overwrites it, and nobody else reaches the balancer,
 so a caller cannot choose. Listener rules compare names and values of headers without regard to case."""
-DEREGISTRATION_SECONDS = 20
-"""As long as a service has to shut down: the balancer sends it nothing new meanwhile."""
+DEREGISTRATION_SECONDS = TIMEOUT_MILLISECONDS // 1000
+"""How long a request may still take that was sent to a pod before it left: as long as the gateway waits for any. The
+pod is there for longer (pods.BALANCER_DRAIN_SECONDS, and its time to shut down)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,8 +45,8 @@ def _document(*statements: Mapping[str, Any]) -> pulumi.Output[str]:
 
 
 def _account_root(arn: str) -> str:
-    _, partition, _, _, account, _ = arn.split(":", 5)
-    return f"arn:{partition}:iam::{account}:root"
+    account = arn.split(":")[4]
+    return f"arn:aws:iam::{account}:root"
 
 
 @dataclass(frozen=True, kw_only=True)

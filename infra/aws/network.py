@@ -24,9 +24,11 @@ class NetworkArgs:
     """How long a record of every connection is kept, one of the retention periods of CloudWatch Logs; None for no
     record."""
     region: str
-    log_key_arn: pulumi.Input[str] | None = None
-    """A KMS key for the record, whose policy lets CloudWatch Logs use it; AWS's own key otherwise."""
-    permissions_boundary_arn: pulumi.Input[str] | None = None
+    log_group_name: str
+    """Of the record."""
+    log_key_arn: pulumi.Input[str]
+    """A KMS key for the record, whose policy lets CloudWatch Logs use it for this log group."""
+    permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
 
@@ -44,6 +46,7 @@ class Network(pulumi.ComponentResource):
     private_subnet_ids: list[pulumi.Output[str]]
     database_subnet_ids: list[pulumi.Output[str]]
     entrance_subnet_ids: list[pulumi.Output[str]]
+    nat_gateway_ids: list[pulumi.Output[str]]
     entrance_cidrs: list[str]
     database_cidrs: list[str]
     egress: list[pulumi.Resource]
@@ -72,7 +75,8 @@ class Network(pulumi.ComponentResource):
         )
         self.egress = []
         public = self._public(blocks.public)
-        private, tables = self._private(blocks.private, self._nat_gateways(public))
+        gateways = self._nat_gateways(public)
+        private, tables = self._private(blocks.private, gateways)
         isolated = self._table("isolated")
         database = self._isolated("database", blocks.database, isolated)
         entrance = self._isolated("entrance", blocks.entrance, isolated)
@@ -91,6 +95,7 @@ class Network(pulumi.ComponentResource):
         self.vpc_id = self._vpc.id
         self.cidr = args.cidr
         self.entrance_cidrs, self.database_cidrs = list(blocks.entrance), list(blocks.database)
+        self.nat_gateway_ids = [gateway.id for gateway in gateways]
         self.public_subnet_ids = [subnet.id for subnet in public]
         self.private_subnet_ids = [subnet.id for subnet in private]
         self.database_subnet_ids = [subnet.id for subnet in database]
@@ -206,16 +211,13 @@ class Network(pulumi.ComponentResource):
         name = self._name
         logs = aws.cloudwatch.LogGroup(
             f"{name}-flow-log",
+            name=self._args.log_group_name,
             retention_in_days=days,
             kms_key_id=self._args.log_key_arn,
             opts=ResourceOptions(parent=self),
         )
-        # An ARN is arn:<partition>:logs:<region>:<account>:log-group:<name>.
-        partition, account = (
-            logs.arn.apply(lambda arn: arn.split(":")[1]),
-            logs.arn.apply(lambda arn: arn.split(":")[4]),
-        )
-        flow_logs = pulumi.Output.format("arn:{0}:ec2:{1}:{2}:vpc-flow-log/*", partition, self._args.region, account)
+        account = logs.arn.apply(lambda arn: arn.split(":")[4])  # arn:aws:logs:<region>:<account>:log-group:<name>
+        flow_logs = pulumi.Output.format("arn:aws:ec2:{0}:{1}:vpc-flow-log/*", self._args.region, account)
         role = aws.iam.Role(
             f"{name}-flow-log",
             assume_role_policy=pulumi.Output.json_dumps(
@@ -248,7 +250,9 @@ class Network(pulumi.ComponentResource):
                             "Effect": "Allow",
                             "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                             "Resource": [logs.arn, pulumi.Output.concat(logs.arn, ":*")],
-                        }
+                        },
+                        # IAM limits it to no group.
+                        {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": ["*"]},
                     ],
                 }
             ),

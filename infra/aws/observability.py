@@ -23,7 +23,6 @@ class AlarmsArgs:
     """Who is told. The address has to be confirmed by a link in the first mail."""
     region: str
     account: pulumi.Input[str]
-    partition: str = "aws"
 
 
 class Alarms(pulumi.ComponentResource):
@@ -36,7 +35,7 @@ class Alarms(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Alarms", name, None, opts)
-        sources = pulumi.Output.concat(f"arn:{args.partition}:cloudwatch:{args.region}:", args.account, ":alarm:*")
+        sources = pulumi.Output.concat(f"arn:aws:cloudwatch:{args.region}:", args.account, ":alarm:*")
         ours = {"StringEquals": {"aws:SourceAccount": args.account}, "ArnLike": {"aws:SourceArn": sources}}
         key = aws.kms.Key(
             name,
@@ -69,7 +68,7 @@ def _key_policy(args: AlarmsArgs, ours: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "Sid": "IamDecides",
                 "Effect": "Allow",
-                "Principal": {"AWS": pulumi.Output.concat(f"arn:{args.partition}:iam::", args.account, ":root")},
+                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", args.account, ":root")},
                 "Action": "kms:*",
                 "Resource": "*",
             },
@@ -110,6 +109,23 @@ def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dic
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchedDatabase:
+    """An RDS instance. If several services share it, one should be told only: its alarms are about all of them."""
+
+    identifier: pulumi.Input[str]
+    storage_gib: int
+    max_connections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedPods:
+    """Pods of a service, in a cluster with Container Insights."""
+
+    cluster_name: pulumi.Input[str]
+    namespace: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchArgs:
     """What the service has; None for what it has not."""
 
@@ -118,20 +134,15 @@ class WatchArgs:
     region: str
     alarm_topic_arn: pulumi.Input[str] | None
     """None: a dashboard, but no alarms."""
-    dashboard: bool = True
+    dashboard: bool
     load_balancer_arn_suffix: pulumi.Input[str] | None = None
     target_group_arn_suffix: pulumi.Input[str] | None = None
     queue_name: pulumi.Input[str] | None = None
     dead_letter_name: pulumi.Input[str] | None = None
-    database_identifier: pulumi.Input[str] | None = None
-    """Of an instance that several services share, one service should be told only: its alarms are about all of them."""
-    database_storage_gib: int = 20
-    database_connections: int = 80
-    """`max_connections`, of its instance class; RDS gives PostgreSQL one for each 9.5 MB, 80 to 110 of a micro."""
+    database: WatchedDatabase | None
     table_name: pulumi.Input[str] | None = None
-    cluster_name: pulumi.Input[str] | None = None
+    pods: WatchedPods | None = None
     """None: Container Insights is off."""
-    namespace: pulumi.Input[str] = "shop"
 
 
 class Watch(pulumi.ComponentResource):
@@ -160,15 +171,14 @@ def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
     if args.queue_name is not None and args.dead_letter_name is not None:
         shown += dashboards.queue(args.queue_name, args.dead_letter_name)
         watched += alarms.queue(args.queue_name, args.dead_letter_name)
-    if args.database_identifier is not None:
-        identifier = args.database_identifier
-        shown += dashboards.database(identifier)
-        watched += alarms.database(identifier, args.database_storage_gib, args.database_connections)
+    if args.database is not None:
+        shown += dashboards.database(args.database.identifier)
+        watched += alarms.database(args.database.identifier, args.database.storage_gib, args.database.max_connections)
     if args.table_name is not None:
         shown += dashboards.table(args.table_name)
         watched += alarms.table(args.table_name)
-    if args.cluster_name is not None:
-        shown += dashboards.containers(args.cluster_name, args.namespace, args.service)
+    if args.pods is not None:
+        shown += dashboards.containers(args.pods.cluster_name, args.pods.namespace, args.service)
     return shown, watched
 
 
@@ -179,8 +189,8 @@ class OverviewArgs:
     api_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
     alarm_topic_arn: pulumi.Input[str] | None
-    nat_gateway_ids: Sequence[pulumi.Input[str]] = ()
-    cluster_name: pulumi.Input[str] | None = None
+    nat_gateway_ids: Sequence[pulumi.Input[str]]
+    cluster_name: pulumi.Input[str] | None
     """None: Container Insights is off."""
 
 
@@ -193,7 +203,7 @@ class Overview(pulumi.ComponentResource):
         super().__init__("shop:aws:Overview", name, None, opts)
         shown = [
             *dashboards.gateway(args.api_id, args.load_balancer_arn_suffix),
-            *(dashboards.network(args.nat_gateway_ids) if args.nat_gateway_ids else ()),
+            *dashboards.network(args.nat_gateway_ids),
             *(dashboards.cluster(args.cluster_name) if args.cluster_name is not None else ()),
         ]
         child = ResourceOptions(parent=self)

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
-from pulumi import ResourceOptions
+from pulumi import InvokeOutputOptions, ResourceOptions
 
 CACHE_TAG = "cache"
 UNTAGGED_DAYS = 7
@@ -21,14 +21,14 @@ PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 class RepositoryArgs:
     repository_name: str
     """Its whole name, such as `shop-dev/orders`: people and pipelines push and promote by it."""
-    pull_accounts: Sequence[str] = ()
+    pull_accounts: Sequence[str]
     """Accounts (12 digits) whose clusters may pull from here."""
-    protected: bool = True
+    protected: bool
     """Whether it refuses to be deleted while it holds images."""
-    releases: int = 30
+    releases: int
     """How many builds are kept. Where other environments take images by digest from here, more than are built while
     one of them is in use: ECR does not know what runs elsewhere."""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str]
 
 
 class Repository(pulumi.ComponentResource):
@@ -115,7 +115,7 @@ def _pull_policy(accounts: Sequence[str]) -> dict[str, object]:
     statement = {
         "Sid": "PullFromOtherAccounts",
         "Effect": "Allow",
-        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root: right in every partition
+        "Principal": {"AWS": sorted(accounts)},  # an account's number means its root
         "Action": list(PULL),
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -128,9 +128,7 @@ class BuildArgs:
     """The root of the checkout."""
     dockerfile: Path
     version: str
-    """`build_context.version` of the same context, Dockerfile and build arguments: the image's one tag."""
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    """They stay readable in the image: never a secret."""
+    """`build_context.version` of the same context and Dockerfile: the image's one tag."""
 
 
 def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pulumi.Output[str]:
@@ -149,7 +147,6 @@ def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pu
         name,
         context=docker_build.BuildContextArgs(location=str(args.context)),
         dockerfile=docker_build.DockerfileArgs(location=str(args.dockerfile)),
-        build_args=dict(args.build_args),
         platforms=[docker_build.Platform.LINUX_AMD64, docker_build.Platform.LINUX_ARM64],
         tags=[pulumi.Output.concat(url, ":", args.version)],
         labels={"org.opencontainers.image.version": args.version},
@@ -173,11 +170,15 @@ def build(name: str, args: BuildArgs, opts: ResourceOptions | None = None) -> pu
     return image.ref
 
 
-def promoted(reference: str, repository: Repository | None = None) -> pulumi.Output[str]:
+def promoted(
+    reference: str, repository: Repository | None = None, opts: InvokeOutputOptions | None = None
+) -> pulumi.Output[str]:
     """An image that exists, by its digest: what was tested is what runs.
 
-    `name@sha256:...` is taken as it is; `sha256:...` alone is of `repository`; `name:tag` is looked up in its
-    registry with Docker's own credentials. To be called by a program, not by a component: it may be a look-up.
+    `name@sha256:...` is taken as it is; `sha256:...` alone is of `repository`; `name:tag` is looked up in its registry.
+    For that `opts` names a provider that knows the registry (`stacks.providers.docker_provider`): without one the
+    look-up is anonymous, whatever Docker is logged in to. To be called by a program, not by a component: it may be a
+    look-up.
 
     Raises:
         ValueError: for a reference without tag and digest (nobody could say what `latest` was), a malformed digest,
@@ -195,5 +196,5 @@ def promoted(reference: str, repository: Repository | None = None) -> pulumi.Out
         raise ValueError(f"image {reference} will not do: write <repository>@sha256:<64 digits> or <repository>:<tag>")
     import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
 
-    found = docker.get_registry_image_output(name=reference)
+    found = docker.get_registry_image_output(name=reference, opts=opts)
     return pulumi.Output.concat(path, "@", found.sha256_digest)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 
+from infra import variables
 from infra.aws import tags, telemetry, workload_identity
 from infra.aws.api import Api
 from infra.aws.cluster import Cluster
@@ -15,7 +16,7 @@ from infra.aws.entrance import Entrance, EntranceArgs
 from infra.aws.load_balancer import LoadBalancer
 from infra.aws.messaging import Queue, QueueArgs, Subscription, Topic, TopicArgs
 from infra.aws.network import Network
-from infra.aws.observability import Watch, WatchArgs
+from infra.aws.observability import Watch, WatchArgs, WatchedPods
 from infra.aws.people import People
 from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
 from infra.catalogue import Route, Scale, ServiceSpec
@@ -25,7 +26,6 @@ from infra.kubernetes.platform import Platform
 from infra.kubernetes.pods import CERTIFICATES_FILE, PORT
 from infra.kubernetes.workload import SHUTDOWN_SECONDS, Workload, WorkloadArgs
 
-PARTITION = "aws"
 ADDRESSES = {
     "postgres": "postgresql://{0}@{1}:{2}/{0}?sslmode=verify-full",
     "mysql": "mysql://{0}@{1}:{2}/{0}?ssl-mode=VERIFY_IDENTITY",
@@ -128,7 +128,7 @@ class Service(pulumi.ComponentResource):
             "TOKEN_AUDIENCE": on.people.client_id,
             "TOKEN_ISSUER": on.people.issuer,
             "TOKEN_JWKS_URL": on.people.jwks_url,
-            **{f"{callee.upper().replace('-', '_')}_URL": f"http://{callee}" for callee in self._spec.calls},
+            **{variables.of_call(callee): f"http://{callee}:{PORT}" for callee in self._spec.calls},
             **({"OTEL_EXPORTER_OTLP_ENDPOINT": telemetry.ENDPOINT} if on.collects else {}),
         }
 
@@ -161,6 +161,7 @@ class Service(pulumi.ComponentResource):
         user = self._spec.module
         self._environment |= {
             "DATABASE_IAM_AUTH": "true",
+            "DATABASE_POOL_SIZE": str(database.connections),
             "DATABASE_URL": Output.format(
                 ADDRESSES[database.engine], user, self._instance.address, self._instance.port
             ),
@@ -169,7 +170,6 @@ class Service(pulumi.ComponentResource):
         self._may += workload_identity.connect_to_database(
             region=on.region,
             account=on.account,
-            partition=PARTITION,
             resource_id=self._instance.resource_id,
             user=user,
         )
@@ -204,7 +204,7 @@ class Service(pulumi.ComponentResource):
         args = WorkloadIdentityArgs(
             cluster_name=on.cluster.name,
             # By name, so that roles are there before the cluster is: only the association has to wait for it.
-            cluster_arn=f"arn:{PARTITION}:eks:{on.region}:{on.account}:cluster/{on.prefix}",
+            cluster_arn=f"arn:aws:eks:{on.region}:{on.account}:cluster/{on.prefix}",
             account=on.account,
             namespace=on.namespace,
             service=self._spec.name,
@@ -278,9 +278,10 @@ class Service(pulumi.ComponentResource):
                 queue_name=self._queue.name if self._queue else None,
                 dead_letter_name=self._queue.dead_letter_name if self._queue else None,
                 dashboard=on.dashboards,
-                database_identifier=own_instance.identifier if own_instance else None,
-                database_storage_gib=on.databases.storage_gib,
-                cluster_name=on.cluster.name if on.container_insights else None,
+                database=on.databases.watched(own_instance) if own_instance else None,
+                pods=WatchedPods(cluster_name=on.cluster.name, namespace=on.namespace)
+                if on.container_insights
+                else None,
                 table_name=self._table.name if self._table else None,
             ),
             self._child,

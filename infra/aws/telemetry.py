@@ -28,6 +28,7 @@ class TelemetryArgs:
     cluster: Cluster
     platform: Platform
     log_days: int
+    log_key_arn: pulumi.Input[str]
     permissions_boundary_arn: str | None
 
 
@@ -38,7 +39,11 @@ class Telemetry(pulumi.ComponentResource):
         super().__init__("shop:aws:Telemetry", name, None, opts)
         child = ResourceOptions(parent=self)
         log = aws.cloudwatch.LogGroup(
-            f"{name}-metrics", name=f"/{args.prefix}/metrics", retention_in_days=args.log_days, opts=child
+            f"{name}-metrics",
+            name=f"/{args.prefix}/metrics",
+            retention_in_days=args.log_days,
+            kms_key_id=args.log_key_arn,
+            opts=child,
         )
         stream = pulumi.Output.concat(log.arn, ":log-stream:collector")
         identity = WorkloadIdentity(

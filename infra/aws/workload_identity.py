@@ -85,11 +85,9 @@ def use_table(table_arn: pulumi.Input[str], kms_key_arn: pulumi.Input[str]) -> l
     ]
 
 
-def connect_to_database(
-    *, region: str, account: str, resource_id: pulumi.Input[str], user: str, partition: str = "aws"
-) -> list[Statement]:
+def connect_to_database(*, region: str, account: str, resource_id: pulumi.Input[str], user: str) -> list[Statement]:
     """As this user of the instance. It is the instance's resource id that is meant, not its identifier."""
-    arn = pulumi.Output.concat("arn:", partition, ":rds-db:", region, ":", account, ":dbuser:", resource_id, "/", user)
+    arn = pulumi.Output.concat("arn:aws:rds-db:", region, ":", account, ":dbuser:", resource_id, "/", user)
     return [Statement(actions=["rds-db:connect"], resources=[arn])]
 
 
@@ -133,7 +131,7 @@ class WorkloadIdentityArgs:
     statements: Sequence[Statement]
     account: str
     service: str
-    permissions_boundary_arn: pulumi.Input[str] | None = None
+    permissions_boundary_arn: pulumi.Input[str] | None
     """The limit of what roles may do (infra/environment.yaml)."""
 
 
@@ -151,7 +149,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
         service_tags = tags.of_service(args.service)
         role = aws.iam.Role(
             name,
-            assume_role_policy=_trust(args),
+            assume_role_policy=trust_of_pods(args.account, args.cluster_arn, args.namespace, args.service_account),
             permissions_boundary=args.permissions_boundary_arn,
             tags=service_tags,
             opts=ResourceOptions(parent=self),
@@ -174,13 +172,21 @@ class WorkloadIdentity(pulumi.ComponentResource):
         self.register_outputs({"role_arn": self.role_arn, "role_name": self.role_name})
 
 
-def _trust(args: WorkloadIdentityArgs) -> pulumi.Output[str]:
-    """Pod Identity says whose credentials it asks for in tags of its request (EKS user guide, pod-id-role)."""
+def trust_of_pods(
+    account: str,
+    cluster_arn: pulumi.Input[str],
+    namespace: pulumi.Input[str],
+    service_account: str,
+) -> pulumi.Output[str]:
+    """Lets the pods of one service account in one cluster take on a role: JSON of a trust policy.
+
+    Pod Identity says whose credentials it asks for in tags of its request (EKS user guide, pod-id-role).
+    """
     tagged = {
-        "aws:SourceAccount": args.account,
-        "aws:RequestTag/eks-cluster-arn": args.cluster_arn,
-        "aws:RequestTag/kubernetes-namespace": args.namespace,
-        "aws:RequestTag/kubernetes-service-account": args.service_account,
+        "aws:SourceAccount": account,
+        "aws:RequestTag/eks-cluster-arn": cluster_arn,
+        "aws:RequestTag/kubernetes-namespace": namespace,
+        "aws:RequestTag/kubernetes-service-account": service_account,
     }
     statement = {
         "Effect": "Allow",

@@ -20,6 +20,8 @@ IMAGE = (
 """ADOT v0.50.0, the index of arm64 and amd64."""
 CONFIGURATION_DIRECTORY, CONFIGURATION_KEY = "/etc/collector", "config.json"
 CPU_MILLIS = 50
+SHUTDOWN_SECONDS = 15
+"""To send what it has not sent yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +33,10 @@ class CollectorArgs:
     decides how long it is kept, and the collector may not make one."""
     metrics_namespace: str
     """Of CloudWatch: `shop-dev`."""
-    image: pulumi.Input[str] = IMAGE
-    """By digest: `<repository>@sha256:<64 hex digits>`."""
-    identity: Sequence[pulumi.Resource] = ()
+    identity: Sequence[pulumi.Resource]
     """Pod identity associations of the ServiceAccount NAME. They allow xray:PutTraceSegments and
     xray:PutTelemetryRecords on *, logs:CreateLogStream and logs:PutLogEvents on the log group."""
-    needs: Sequence[pulumi.Resource] = ()
+    needs: Sequence[pulumi.Resource]
     """What has to be there before the first pod, and outlives the last: nodes, default policies."""
 
 
@@ -119,8 +119,7 @@ class Collector(pulumi.ComponentResource):
 
     def _deployment(self, before: Sequence[pulumi.Resource]) -> k8s.apps.v1.Deployment:
         args = self._args
-        image = pulumi.Output.from_input(args.image)
-        tags = image.apply(lambda reference: labels.versioned(NAME, labels.COLLECTOR, reference))
+        tags = labels.versioned(NAME, labels.COLLECTOR, IMAGE)
         # A changed file alone restarts nothing.
         checksum = self._text.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
         return k8s.apps.v1.Deployment(
@@ -150,7 +149,7 @@ class Collector(pulumi.ComponentResource):
         mounts = [pods.files_of("configuration", self._configuration.metadata.name, CONFIGURATION_DIRECTORY)]
         container = k8s.core.v1.ContainerArgs(
             name=NAME,
-            image=args.image,
+            image=IMAGE,
             args=[f"--config={CONFIGURATION_DIRECTORY}/{CONFIGURATION_KEY}"],
             ports=[
                 k8s.core.v1.ContainerPortArgs(name="otlp", container_port=OTLP_PORT, protocol="TCP"),
@@ -163,13 +162,14 @@ class Collector(pulumi.ComponentResource):
             startup_probe=pods.probe("/", "health", period_seconds=2, failures=30),
             liveness_probe=pods.probe("/", "health", period_seconds=10, failures=3),
             readiness_probe=pods.probe("/", "health", period_seconds=5, failures=2),
-            lifecycle=pods.drain(),
+            lifecycle=pods.drain(pods.SERVICE_DRAIN_SECONDS),
         )
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self._account.metadata.name,
             automount_service_account_token=True,  # discovery asks the API server
             enable_service_links=False,
             security_context=pods.pod_security(),
+            termination_grace_period_seconds=pods.grace_seconds(pods.SERVICE_DRAIN_SECONDS, SHUTDOWN_SECONDS),
             volumes=pods.volumes(mounts),
             containers=[container],
         )

@@ -13,9 +13,13 @@ CERTIFICATES_KEY = "ca.pem"
 CERTIFICATES_FILE = f"{CERTIFICATES_DIRECTORY}/{CERTIFICATES_KEY}"
 """Where a container finds the roots of RDS, when its pod mounts them."""
 PORT, PORT_NAME = 8080, "http"
-"""Where the container of a service listens, for requests, probes and metrics."""
-DRAIN_SECONDS = 10
-"""Between the end of a pod's endpoints and SIGTERM: so long the load balancer and kube-proxy may still send to it."""
+"""Where the container of a service listens, and its Service: for requests, probes and metrics."""
+BALANCER_DRAIN_SECONDS, SERVICE_DRAIN_SECONDS = 30, 10
+"""Between the end of a pod's endpoints and SIGTERM: so long a load balancer may still send to it, and kube-proxy. The
+controller has to take the pod out of the target group, and the balancer goes on for a while after that.
+[aws-load-balancer-controller#1064, #1719, #2106: some 502 with less]"""
+RESERVE_SECONDS = 5
+"""What a process may take beyond its own time to shut down, before it is killed."""
 TEMPORARY_MIB = 64
 """What a container may write to /tmp. More than that evicts the pod, not its neighbours."""
 
@@ -103,7 +107,14 @@ def probe(path: str, port: str, period_seconds: int, failures: int) -> k8s.core.
     )
 
 
-def drain() -> k8s.core.v1.LifecycleArgs:
-    """The kubelet waits: images of ours have no `sleep`."""
-    sleep = k8s.core.v1.SleepActionArgs(seconds=DRAIN_SECONDS)
+def drain(seconds: int) -> k8s.core.v1.LifecycleArgs | None:
+    """The kubelet waits before it ends the container: images of ours have no `sleep`. None for no wait at all."""
+    if not seconds:
+        return None
+    sleep = k8s.core.v1.SleepActionArgs(seconds=seconds)
     return k8s.core.v1.LifecycleArgs(pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=sleep))
+
+
+def grace_seconds(drain_seconds: int, shutdown_seconds: int) -> int:
+    """From the wish to end a pod until it is killed. Kubernetes counts the time to drain, too."""
+    return drain_seconds + shutdown_seconds + RESERVE_SECONDS

@@ -11,10 +11,10 @@ from infra.catalogue import Scale
 from infra.kubernetes import collector, labels, network_policy, pods, scaling
 from infra.kubernetes.jobs import BootstrapArgs, JobArgs, job
 
-SERVICE_PORT = 80
-"""Where a Service listens, so that http://<service> is enough."""
 SHUTDOWN_SECONDS = 20
 """SHUTDOWN_SECONDS of the container: what it may take to finish what is in flight."""
+SURGE_PERCENT = 25
+"""Of the processes of a service: so many more there are while a new version comes, rounded up."""
 PROGRESS_SECONDS, ENGINE_WAITS = 300, "6m"
 """What a new version may take to become available: two minutes for a node, one for its image, one to start."""
 BOOTSTRAP_CPU_MILLIS, BOOTSTRAP_MEMORY_MIB = 50, 128
@@ -35,22 +35,22 @@ class WorkloadArgs:
     """Services that it calls."""
     callers: Sequence[str]
     """Services that call it."""
-    load_balancer_cidrs: Sequence[str] = ()
+    load_balancer_cidrs: Sequence[str]
     """Where the load balancer's requests come from; empty for a service without routes."""
-    target_group_arn: pulumi.Input[str] | None = None
+    target_group_arn: pulumi.Input[str] | None
     """Where its pods are registered; None for a service without routes."""
-    database_cidrs: Sequence[str] = ()
-    database_port: pulumi.Input[int] | None = None
+    database_cidrs: Sequence[str]
+    database_port: pulumi.Input[int] | None
     """None for a service without a relational database."""
-    certificates_config_map: pulumi.Input[str] | None = None
+    certificates_config_map: pulumi.Input[str] | None
     """Mounted, with its key ca.pem, at pods.CERTIFICATES_DIRECTORY."""
-    telemetry_port: int | None = None
+    telemetry_port: int | None
     """Where the collector takes traces; None where there is no collector."""
-    migrates: bool = False
-    bootstrap: BootstrapArgs | None = None
-    identity: Sequence[pulumi.Resource] = ()
+    migrates: bool
+    bootstrap: BootstrapArgs | None
+    identity: Sequence[pulumi.Resource]
     """Pod identity associations of the ServiceAccount `<service>`: a pod that is there already gets no credentials."""
-    needs: Sequence[pulumi.Resource] = ()
+    needs: Sequence[pulumi.Resource]
     """What has to be there before the first pod, and outlives the last: nodes, default policies."""
 
 
@@ -61,7 +61,7 @@ class Workload(pulumi.ComponentResource):
     """
 
     host: pulumi.Output[str]
-    """Its name inside of the namespace; it answers http://<host>."""
+    """Its name inside of the namespace; it answers http://<host>:<pods.PORT>."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:kubernetes:Workload", name, None, opts)
@@ -194,7 +194,9 @@ class Workload(pulumi.ComponentResource):
                 selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels.selector(args.service)),
                 strategy=k8s.apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
-                    rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge="25%", max_unavailable=0),
+                    rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(
+                        max_surge=f"{SURGE_PERCENT}%", max_unavailable=0
+                    ),
                 ),
                 min_ready_seconds=5,
                 revision_history_limit=3,
@@ -211,6 +213,12 @@ class Workload(pulumi.ComponentResource):
             ),
         )
 
+    def _drain_seconds(self) -> int:
+        """How long requests may still come to a pod that is to end; none come to one that only takes messages."""
+        if self._args.target_group_arn is not None:
+            return pods.BALANCER_DRAIN_SECONDS
+        return pods.SERVICE_DRAIN_SECONDS if self._args.callers else 0
+
     def _pod(self) -> k8s.core.v1.PodSpecArgs:
         args = self._args
         mounts = [pods.temporary(), *pods.certificates(args.certificates_config_map)]
@@ -226,7 +234,7 @@ class Workload(pulumi.ComponentResource):
             startup_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=2, failures=30),
             liveness_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=10, failures=3),
             readiness_probe=pods.probe("/readyz", pods.PORT_NAME, period_seconds=5, failures=2),
-            lifecycle=pods.drain(),
+            lifecycle=pods.drain(self._drain_seconds()),
         )
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self._account.metadata.name,
@@ -234,13 +242,17 @@ class Workload(pulumi.ComponentResource):
             # A variable for each Service of the namespace would be set else, PRICING_PORT=tcp://... among them.
             enable_service_links=False,
             security_context=pods.pod_security(),
-            termination_grace_period_seconds=pods.DRAIN_SECONDS + SHUTDOWN_SECONDS + 5,
+            termination_grace_period_seconds=pods.grace_seconds(self._drain_seconds(), SHUTDOWN_SECONDS),
             topology_spread_constraints=scaling.spread(args.service),
             volumes=pods.volumes(mounts),
             containers=[container],
         )
 
     def _service(self) -> k8s.core.v1.Service:
+        """On the port of its pods: where network policies are enforced, EKS wants one number for both.
+
+        [EKS user guide, "Limit Pod traffic with Kubernetes network policies", considerations]
+        """
         return k8s.core.v1.Service(
             self._name,
             metadata=self._metadata(),
@@ -249,7 +261,11 @@ class Workload(pulumi.ComponentResource):
                 selector=labels.selector(self._args.service),
                 ports=[
                     k8s.core.v1.ServicePortArgs(
-                        name="http", port=SERVICE_PORT, target_port=pods.PORT_NAME, protocol="TCP", app_protocol="http"
+                        name=pods.PORT_NAME,
+                        port=pods.PORT,
+                        target_port=pods.PORT_NAME,
+                        protocol="TCP",
+                        app_protocol="http",
                     )
                 ],
             ),
@@ -268,7 +284,7 @@ class Workload(pulumi.ComponentResource):
             kind="TargetGroupBinding",
             metadata=self._metadata(),
             spec={
-                "serviceRef": {"name": service.metadata.name, "port": SERVICE_PORT},
+                "serviceRef": {"name": service.metadata.name, "port": pods.PORT},
                 "targetGroupARN": target_group_arn,
                 "targetType": "ip",
             },

@@ -2,7 +2,7 @@
 
 import contextlib
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import boto3
 from botocore.config import Config
@@ -43,6 +43,8 @@ def client(service: Any, endpoint: str) -> Any:
 
 class EmulatedProvider(EnsuringProvider):
     """A thing on the emulator: it is there when looking at it succeeds, and gone when the emulator is."""
+
+    away: ClassVar[tuple[type[Exception], ...]] = (BotoCoreError,)
 
     def look(self, properties: Properties) -> None:
         """Raises unless the thing is there."""

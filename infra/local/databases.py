@@ -68,6 +68,7 @@ def _password_file(directory: str) -> Path:
 class _DatabaseProvider(EnsuringProvider):
     outputs: ClassVar[tuple[str, ...]] = ("password",)
     replaces: ClassVar[tuple[str, ...]] = ("name", "cluster")
+    away: ClassVar[tuple[type[Exception], ...]] = (psycopg.OperationalError, pymysql.err.OperationalError)
 
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
         password = before.get("password") or secrets.token_urlsafe(24)

@@ -5,6 +5,7 @@ ends in order; this program also saves it each second, so that `kill -9` loses a
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -91,6 +92,7 @@ def hanging_up(app: "ASGIApp") -> "ASGIApp":
 
 
 async def serve(port: int, state: Path) -> None:
+    """Until it is told to stop, or cannot save any more: then it ends with an error, and is started again."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ.update(environment(port, state))
     import uvicorn
@@ -98,15 +100,15 @@ async def serve(port: int, state: Path) -> None:
 
     mended.mend()
     snapshots = Snapshots(state)
-    load = app._load_persisted_state
+    stopped = asyncio.Event()
 
-    def load_all() -> None:
-        load()
+    def load() -> None:
         snapshots.load()
+        group.create_task(_save(snapshots, stopped))  # not earlier: it would save that nothing is there
 
-    app._load_persisted_state, app.save_all = load_all, lambda _: snapshots.save()
+    app._load_persisted_state, app.save_all = load, lambda _: None
     config = uvicorn.Config(
-        hanging_up(app.app),
+        mended.for_programs_only(hanging_up(app.app)),
         host="127.0.0.1",
         port=port,
         http="httptools",
@@ -121,15 +123,21 @@ async def serve(port: int, state: Path) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    saving = asyncio.create_task(_save(snapshots))
-    await uvicorn.Server(config).serve()
-    saving.cancel()
+    async with asyncio.TaskGroup() as group:
+        try:
+            await uvicorn.Server(config).serve()
+        except SystemExit as end:  # uvicorn raises the signal again when it is done with it
+            if end.code:
+                raise
+        stopped.set()
 
 
-async def _save(snapshots: Snapshots) -> None:
-    while True:
-        await asyncio.sleep(SNAPSHOT_SECONDS)
-        snapshots.save()
+async def _save(snapshots: Snapshots, stopped: asyncio.Event) -> None:
+    """Each second, and once when no request can change anything any more."""
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), SNAPSHOT_SECONDS)
+        await snapshots.save()
 
 
 if __name__ == "__main__":

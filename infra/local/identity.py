@@ -134,7 +134,8 @@ class _AppClientProvider(EmulatedProvider):
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
         cognito = client("cognito-idp", inputs["endpoint"])
         pool, name = inputs["pool_id"], inputs["name"]
-        clients = cognito.list_user_pool_clients(UserPoolId=pool, MaxResults=60)["UserPoolClients"]
+        pages = cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool)
+        clients = [each for page in pages for each in page["UserPoolClients"]]
         known = next((each["ClientId"] for each in clients if each.get("ClientName") == name), None)
         client_id = (
             known or cognito.create_user_pool_client(UserPoolId=pool, ClientName=name)["UserPoolClient"]["ClientId"]
@@ -162,10 +163,7 @@ class _AppClientProvider(EmulatedProvider):
         )
 
     def remove(self, properties: Properties) -> None:
-        if self.present(properties):
-            client("cognito-idp", properties["endpoint"]).delete_user_pool_client(
-                UserPoolId=properties["pool_id"], ClientId=properties["client_id"]
-            )
+        """Leaves it: with it all would have to sign in again. It goes with the people."""
 
 
 class AppClient(Resource, module="local", name="AppClient"):

@@ -4,7 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 EXPIRY_SECONDS = 1.0
 """So often a queue is looked through for messages that are too old, and not with each call."""
@@ -12,8 +16,38 @@ EXPIRY_SECONDS = 1.0
 EXPRESSIONS = 1000
 """Texts of conditions that are kept read."""
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 Queue = dict[str, Any]
 Message = dict[str, Any]
+
+
+def for_programs_only(app: "ASGIApp") -> "ASGIApp":
+    """Answers 403 to what a browser sends for a page.
+
+    MiniStack takes any credentials, wipes itself at `POST /_ministack/reset`, and allows every origin: without this, a
+    page of anywhere that is open on this machine could read and change all of it. A browser says of which origin the
+    page is, or that it is of another site; and a page whose own name was made to lead to 127.0.0.1 (DNS rebinding) has
+    that name in Host. The programs of this machine say none of it.
+    """
+
+    async def application(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http" or _is_of_a_program(dict(scope["headers"])):
+            await app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"The emulator answers programs of this machine only.\n"})
+
+    return application
+
+
+def _is_of_a_program(headers: dict[bytes, bytes]) -> bool:
+    try:
+        host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
+    except ValueError:
+        return False
+    site = headers.get(b"sec-fetch-site", b"none")
+    return host in LOOPBACK and b"origin" not in headers and site == b"none"
 
 
 def mend() -> None:

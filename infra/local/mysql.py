@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.local.files import write_private
+from infra.local.files import made_whole, write_private
 from infra.local.servers import ServerUnavailable, account
 
 ADMINISTRATOR = "platform"
@@ -34,21 +34,29 @@ def available() -> bool:
 def initialise(data: Path, password_file: Path) -> None:
     """Makes the files of a server in the folder `data`, unless they are there. The file holds the administrator's
     password, of letters, digits, `-` and `_`."""
-    run_as = account()
-    for folder in (data, data / TEMPORARY):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        run_as.own(folder)
-    if (data / "mysql").exists():
-        return
-    server = _found()
+    if not (data / GRANTS).exists():
+        with made_whole(data) as folder:
+            _fill(folder, password_file)
+    _make_temporary(data)
+
+
+def _make_temporary(folder: Path) -> None:
+    (folder / TEMPORARY).mkdir(exist_ok=True, mode=0o700)
+    account().own(folder / TEMPORARY)
+
+
+def _fill(folder: Path, password_file: Path) -> None:
+    run_as, server = account(), _found()
+    run_as.own(folder)
+    _make_temporary(folder)
     if server.name == "mariadbd":
         program = shutil.which("mariadb-install-db", path=_path()) or "mariadb-install-db"
         command = [program, "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
     else:
         command = [str(server), "--no-defaults", "--initialize-insecure"]
     done = subprocess.run(
-        [*run_as.prefix, *command, f"--datadir={data}", f"--tmpdir={data / TEMPORARY}"],
-        cwd=data,
+        [*run_as.prefix, *command, f"--datadir={folder}", f"--tmpdir={folder / TEMPORARY}"],
+        cwd=folder,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -64,8 +72,8 @@ def initialise(data: Path, password_file: Path) -> None:
         f"CREATE USER IF NOT EXISTS {administrator} IDENTIFIED BY '{password_file.read_text()}'",
         f"GRANT ALL PRIVILEGES ON *.* TO {administrator} WITH GRANT OPTION",
     ]
-    write_private(data / GRANTS, "".join(f"{statement};\n" for statement in statements))
-    run_as.own(data / GRANTS)
+    write_private(folder / GRANTS, "".join(f"{statement};\n" for statement in statements))
+    run_as.own(folder / GRANTS)
 
 
 def command(data: Path, port: str, settings: Sequence[str] = ()) -> list[str]:

@@ -10,14 +10,15 @@ import pulumi
 from pulumi import ResourceOptions
 
 from infra.fingerprint import fingerprint
-from infra.local import emulator, identity, mended, mysql, servers, snapshots
+from infra.local import emulator, files, identity, journal, mended, mysql, servers, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
-from infra.local.processes import MYSQL, POSTGRES, Port, Process, ProcessArgs, Supervisor
+from infra.local.processes import Port, Process, ProcessArgs, Supervisor
+from infra.local.readiness import MYSQL, POSTGRES
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
-_EMULATOR = (emulator, mended, snapshots)
+_EMULATOR = (emulator, files, journal, mended, snapshots)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,17 @@ from typing import ClassVar
 import pulumi
 from pulumi.dynamic import Resource
 
-from infra.local import mysql
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
-from infra.local.servers import takes_connections
-from infra.local.supervision import ProcessFailed, Program, Supervisord, answers, port_is_free
+from infra.local.readiness import GONE, Fault, Probe, fault, holder, port_is_free
+from infra.local.supervision import ProcessFailed, Program, Supervisord
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections.
 PORTS = range(20_000, 32_000)
 READY_SECONDS = 60
+PRESENT_SECONDS = 20
+"""So long a process that runs may fail to answer before it is started anew: it may have too much to do."""
 JOB_SECONDS = 120
-POSTGRES, MYSQL = "postgres", "mysql"
 
 
 class _SupervisorProvider(EnsuringProvider):
@@ -102,7 +103,8 @@ def configuration_file(directory: str, name: str) -> str:
 
 
 class _ProcessProvider(EnsuringProvider):
-    ready_seconds = READY_SECONDS
+    ready_seconds: float = READY_SECONDS
+    present_seconds: float = PRESENT_SECONDS
     replaces: ClassVar[tuple[str, ...]] = ("name", "supervisor")
 
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
@@ -111,7 +113,7 @@ class _ProcessProvider(EnsuringProvider):
         supervisord.halt(name)
         if not port_is_free(port):
             raise ProcessFailed(
-                f"port {port} of `{name}` is taken by another program; end that, or run `make down` and `make up`:"
+                f"port {port} of `{name}` is taken by {holder(port)}; end that, or run `make down` and `make up`:"
                 " they choose new ports"
             )
         if inputs.get("configuration"):
@@ -129,27 +131,31 @@ class _ProcessProvider(EnsuringProvider):
         return {}
 
     def present(self, properties: Properties) -> bool:
-        return Supervisord(properties["supervisor"]).state(str(properties["name"])) in ("RUNNING", "STARTING")
+        found = self._fault_after(self.present_seconds, properties)
+        if found is not None and found != GONE:
+            print(f"`{properties['name']}` does not do its work: {found.reason}", file=sys.stderr)  # Pulumi shows it
+        return found is None
 
     def remove(self, properties: Properties) -> None:
         Supervisord(properties["supervisor"]).end(str(properties["name"]))
 
     def _await(self, supervisord: Supervisord, inputs: Properties) -> None:
-        name, deadline = str(inputs["name"]), time.monotonic() + self.ready_seconds
-        while not self._ready(inputs):
-            dead = supervisord.state(name) in ("FATAL", "ABSENT")
-            if dead or time.monotonic() > deadline:
-                words = supervisord.last_words(name)
-                supervisord.halt(name)
-                what = "does not start" if dead else f"was not ready within {self.ready_seconds} s"
-                raise ProcessFailed(f"`{name}` {what}; {words}")
-            time.sleep(0.05)
+        found = self._fault_after(self.ready_seconds, inputs)
+        if found is None:
+            return
+        name = str(inputs["name"])
+        words = supervisord.last_words(name)
+        supervisord.halt(name)
+        what = "does not start" if found.lasting else f"was not ready within {self.ready_seconds} s"
+        raise ProcessFailed(f"`{name}` {what}: {found.reason}; {words}")
 
-    def _ready(self, inputs: Properties) -> bool:
-        port, ready = int(inputs["port"]), str(inputs["ready"])
-        if ready == POSTGRES:
-            return takes_connections(port)
-        return mysql.answers(port) if ready == MYSQL else answers(f"http://127.0.0.1:{port}{ready}")
+    def _fault_after(self, seconds: float, properties: Properties) -> Fault | None:
+        """None as soon as the process does its work; why it does not, once it is of no use to wait any longer."""
+        supervisord, deadline = Supervisord(properties["supervisor"]), time.monotonic() + seconds
+        probe = Probe(name=str(properties["name"]), port=int(properties["port"]), ready=str(properties["ready"]))
+        while (found := fault(supervisord, probe)) and not found.lasting and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
 
 
 class Process(Resource, module="local", name="Process"):

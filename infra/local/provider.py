@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from infra.local.errors import Refused
+from infra.local.errors import Refused, ServerAway
 
 Properties = dict[str, Any]
 _PROVIDER = "__provider"
@@ -25,6 +25,9 @@ class EnsuringProvider(ResourceProvider):
 
     replaces: ClassVar[tuple[str, ...]] = ("name",)
     """Properties whose change makes it another thing."""
+
+    away: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors that say that the server it lies on does not answer."""
 
     def ensure(self, inputs: Properties, before: Properties) -> Properties:
         """Makes the thing as `inputs` say, adopting what is there. `before` is empty when it is new to the stack.
@@ -65,8 +68,12 @@ class EnsuringProvider(ResourceProvider):
         self.remove(_props)
 
     def _ensured(self, inputs: Properties, before: Properties) -> Properties:
+        refusal: Refused
         try:
             return self.ensure(inputs, before)
-        except Refused:
-            sys.tracebacklimit = 0  # pulumi shows what `traceback.format_exc` gives
-            raise
+        except self.away as error:
+            refusal = ServerAway(f"`{inputs['name']}` cannot be made, its server does not answer: {error}")
+        except Refused as error:
+            refusal = error
+        sys.tracebacklimit = 0  # pulumi shows what `traceback.format_exc` gives
+        raise refusal from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import Refused
+from infra.local.files import made_whole
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"
@@ -111,14 +112,14 @@ def initialise(data: Path, password_file: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     run_as = account()
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run_as.own(data)
     run_as.own(password_file)
     initdb = postgres_programs() / "initdb"
-    options = [f"--pgdata={data}", f"--username={SUPERUSER}", f"--pwfile={password_file}", "--no-instructions"]
-    options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-    _run([*run_as.prefix, str(initdb), *options], directory=data)
-    (data / "pg_hba.conf").write_text(HOST_BASED_AUTHENTICATION)
+    with made_whole(data) as folder:
+        run_as.own(folder)
+        options = [f"--pgdata={folder}", f"--username={SUPERUSER}", f"--pwfile={password_file}", "--no-instructions"]
+        options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+        _run([*run_as.prefix, str(initdb), *options], directory=folder)
+        (folder / "pg_hba.conf").write_text(HOST_BASED_AUTHENTICATION)
 
 
 def postgres_command(data: Path, port: str, settings: Sequence[str] = ()) -> list[str]:

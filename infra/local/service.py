@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 from pulumi import ResourceOptions
 
+from infra import variables
 from infra.catalogue import ServiceSpec
 from infra.local import code
 from infra.local.databases import Database
@@ -91,7 +92,7 @@ class Service(pulumi.ComponentResource):
         }
 
     def _calls(self) -> Environment:
-        return {f"{callee.upper().replace('-', '_')}_URL": self._args.addresses[callee] for callee in self._spec.calls}
+        return {variables.of_call(callee): self._args.addresses[callee] for callee in self._spec.calls}
 
     def _data(self) -> Environment:
         database, platform = self._spec.database, self._args.platform
@@ -107,7 +108,11 @@ class Service(pulumi.ComponentResource):
         made = Database(name, server.cluster, server.port, up)
         self._needed.append(made)
         url = pulumi.Output.format("{0}://{1}@127.0.0.1:{2}/{1}", SCHEMES[database.engine], name, server.port)
-        return {"DATABASE_URL": url, "DATABASE_PASSWORD": made.password}
+        return {
+            "DATABASE_URL": url,
+            "DATABASE_PASSWORD": made.password,
+            "DATABASE_POOL_SIZE": str(database.connections),
+        }
 
     def _queue(self) -> Environment:
         args, declared = self._args, self._spec.queue

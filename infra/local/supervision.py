@@ -6,21 +6,18 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import xmlrpc.client
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
 from infra.local import launch
 from infra.local.errors import Refused
@@ -31,8 +28,14 @@ from infra.local.log_rotation import plug_in
 SOCKET_PATH_BYTES = 90
 START_SECONDS = 20
 STOP_SECONDS = 25
+STATE_SECONDS = 5
+"""So long supervisord may take to say how things stand. One that takes longer is stopped, or hangs."""
+CALL_SECONDS = STOP_SECONDS + 10
 # All that a process gets of the person's environment; the rest it is told.
 INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+
+
+T = TypeVar("T")
 
 
 class ProcessFailed(Refused):
@@ -77,12 +80,16 @@ def _written(path: str | Path) -> str:
 
 
 class Supervisord:
-    """The supervisord whose files lie in `directory`."""
+    """The supervisord whose files lie in `directory`.
+
+    It is known by its command line, and its processes by their environment: files may be removed while it runs.
+    """
 
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory)
         self.programs = self.directory / "programs"
         self.logs = self.directory / "logs"
+        self._configuration_file = self.directory / "supervisord.conf"
 
     @property
     def socket(self) -> Path:
@@ -93,25 +100,21 @@ class Supervisord:
         return Path(tempfile.gettempdir()) / f"shop-{os.getuid()}-{digest}.sock"
 
     def running(self) -> bool:
-        try:
-            self._call("getState")
-        except (OSError, xmlrpc.client.Error):
-            return False
-        return True
+        """Whether it runs, answers, and is the only one of its folder."""
+        return [daemon.pid for daemon in self._daemons()] == [self._pid()]
 
     def start(self) -> None:
         """Starts supervisord unless it runs; whatever an earlier one has left behind is ended first."""
         if self.running():
             return
-        self.end_orphans()
+        self.end_all()
         for folder in (self.directory, self.programs, self.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for stale in self.programs.glob("*.conf"):
             stale.unlink()
-        configuration = self.directory / "supervisord.conf"
-        write_private(configuration, self._configuration())
+        write_private(self._configuration_file, self._configuration())
         started = subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration_file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -127,27 +130,27 @@ class Supervisord:
 
     def stop(self) -> None:
         """Ends supervisord with all its processes, and removes their files."""
-        if self.running():
-            pid = int(self._call("getPID"))
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(pid)
-                self._call("shutdown")
-                process.wait(timeout=STOP_SECONDS + 5)
-        self.end_orphans()
+        self.end_all()
         self.socket.unlink(missing_ok=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def end_orphans(self) -> None:
-        """Ends processes of a supervisord that was killed: they carry its address in their environment."""
+    def end_all(self) -> None:
+        """Ends every supervisord of the folder, which ends its processes in order; then what one has left that was
+        killed."""
+        _end(self._daemons(), STOP_SECONDS + 5)
         address = f"unix://{self.socket}"
-        orphans = [process for process in psutil.process_iter() if _server_of(process) == address]
-        for process in orphans:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, stubborn = psutil.wait_procs(orphans, timeout=STOP_SECONDS)
-        for process in stubborn:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _end(find_processes(lambda process: process.environ().get("SUPERVISOR_SERVER_URL") == address), STOP_SECONDS)
+
+    def _daemons(self) -> list[psutil.Process]:
+        own = os.path.realpath(self._configuration_file)
+
+        def is_own(process: psutil.Process) -> bool:
+            match process.cmdline():
+                case [*_, "supervisor.supervisord", "-c", file]:
+                    return os.path.realpath(file) == own
+            return False
+
+        return find_processes(is_own)
 
     def run(self, program: Program) -> None:
         """Starts the program, in place of the one of its name."""
@@ -163,7 +166,7 @@ class Supervisord:
         """Stops the program and forgets it."""
         for kind in ("conf", "json", "program.json"):
             (self.programs / f"{name}.{kind}").unlink(missing_ok=True)
-        if self.running():
+        if self._pid():
             self.halt(name)
             with self._reconfiguring():
                 self._drop(name)
@@ -172,15 +175,16 @@ class Supervisord:
     def halt(self, name: str) -> None:
         """Stops the program and waits until it has ended."""
         with _unless(Faults.BAD_NAME, Faults.NOT_RUNNING):
+            self._call("signalProcessGroup", name, "CONT")  # one that is stopped would not hear what it is told
             self._call("stopProcessGroup", name)
 
-    def state(self, name: str) -> str:
-        """supervisord's word for the state of the program: RUNNING, STARTING, BACKOFF, FATAL, ..., or ABSENT."""
+    def state(self, name: str) -> tuple[str, int]:
+        """supervisord's word for the program (RUNNING, BACKOFF, FATAL, ...) or ABSENT; the id of its process or 0."""
         try:
-            information = self._call("getProcessInfo", name)
+            information = self._call("getProcessInfo", name, seconds=STATE_SECONDS)
         except (OSError, xmlrpc.client.Error):
-            return "ABSENT"
-        return str(information["statename"])
+            return "ABSENT", 0
+        return str(information["statename"]), int(information["pid"])
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -191,6 +195,13 @@ class Supervisord:
             return f"{self.log(name)} is empty"
         text = self.log(name).read_text(errors="replace").splitlines()[-lines:]
         return "\n".join([f"the end of {self.log(name)}:", *(f"  {line}" for line in text)])
+
+    def _pid(self) -> int | None:
+        """None where nobody answers."""
+        try:
+            return int(self._call("getPID", seconds=STATE_SECONDS))
+        except (OSError, xmlrpc.client.Error):
+            return None
 
     def _drop(self, name: str) -> None:
         self.halt(name)
@@ -204,10 +215,9 @@ class Supervisord:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _call(self, method: str, *arguments: str) -> Any:
-        """Calls supervisord. Raises OSError when it does not run, Fault when it refuses."""
-        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
-        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
+    def _call(self, method: str, *arguments: str, seconds: float = CALL_SECONDS) -> Any:
+        """Calls supervisord. Raises OSError when it does not run, or not answer in time, Fault when it refuses."""
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_Transport(self.socket, seconds)) as server:
             return getattr(server.supervisor, method)(*arguments)
 
     def _configuration(self) -> str:
@@ -237,11 +247,49 @@ files = {self.programs.name}/*.conf
 """
 
 
-def _server_of(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get("SUPERVISOR_SERVER_URL")
-    except (psutil.Error, OSError):
-        return None
+class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(self.timeout)
+
+
+class _Transport(SupervisorTransport):  # type: ignore[misc]
+    """supervisord's own, which would wait for ever."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__(None, None, f"unix://{path}")
+        self._path, self._seconds = path, seconds
+        self._get_connection = self._connected
+
+    def _connected(self) -> _Connection:
+        connection = _Connection("localhost", timeout=self._seconds)
+        connection.socketfile = str(self._path)
+        return connection
+
+
+def find_processes(wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """Those of all processes that are wanted, without those that end meanwhile or that nobody may look at."""
+
+    def is_wanted(process: psutil.Process) -> bool:
+        try:
+            return wanted(process)
+        except (psutil.Error, OSError):
+            return False
+
+    return [process for process in psutil.process_iter() if is_wanted(process)]
+
+
+def _end(processes: Sequence[psutil.Process], seconds: float) -> None:
+    """Tells them to end, and kills those that have not after so many seconds."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+            process.resume()  # one that is stopped would not hear it
+    _, stubborn = psutil.wait_procs(processes, timeout=seconds)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=seconds)
 
 
 @contextlib.contextmanager
@@ -251,22 +299,3 @@ def _unless(*faults: int) -> Iterator[None]:
     except xmlrpc.client.Fault as fault:
         if fault.faultCode not in faults:
             raise
-
-
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def answers(url: str) -> bool:
-    """Whether GET gives a success."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (always http on loopback)
-            return 200 <= int(answer.status) < 300
-    except (urllib.error.URLError, OSError):
-        return False

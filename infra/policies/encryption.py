@@ -1,6 +1,6 @@
 """What is kept is encrypted.
 
-Without rules: S3 objects, ECR layers, CloudWatch logs and Secrets Manager values. AWS encrypts them always.
+Without rules: S3 objects, ECR layers and Secrets Manager values. AWS encrypts them always.
 """
 
 from collections.abc import Iterator
@@ -55,6 +55,17 @@ def queue_encrypted(resource: Resource, _: Stack) -> Iterator[str]:
 def topic_encrypted(resource: Resource, _: Stack) -> Iterator[str]:
     if not is_set(resource.props.get("kmsMasterKeyId")):
         yield "kmsMasterKeyId is missing"
+
+
+@rule(
+    "log-group-encrypted",
+    requires="A log group is encrypted with a key of this stack.",
+    remedy="Set kms_key_id to a key whose policy lets CloudWatch Logs use it for this name (infra/aws/log_key.py).",
+    types=("aws:cloudwatch/logGroup:LogGroup",),
+)
+def log_group_encrypted(resource: Resource, _: Stack) -> Iterator[str]:
+    if not is_set(resource.props.get("kmsKeyId")):
+        yield "kmsKeyId is missing"
 
 
 @rule(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,17 @@ def _function(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, A
 _Loader.add_multi_constructor("!", _function)
 
 
+@cache
+def _read(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(file.read_text(), _Loader)  # noqa: S506 (a SafeLoader)
+    return document
+
+
 class Template:
     """A template with values for its parameters."""
 
     def __init__(self, file: Path, values: Mapping[str, str], imports: Mapping[str, str] | None = None) -> None:
-        self.document: dict[str, Any] = yaml.load(file.read_text(), _Loader)  # noqa: S506 (a SafeLoader)
+        self.document = _read(file)
         self._imports = imports or {}
         parameters = self.document["Parameters"]
         given = {name: values.get(name, parameter.get("Default")) for name, parameter in parameters.items()}
@@ -92,7 +99,8 @@ class Template:
     def _call(self, function: str, argument: Any) -> Any:
         match function:
             case "Ref":
-                return self.values.get(argument) or PSEUDO.get(argument) or self._arn(argument)
+                known = PSEUDO | self.values
+                return known[argument] if argument in known else self._arn(argument)
             case "GetAtt":
                 return self._arn(argument[0])
             case "ImportValue":
@@ -149,6 +157,8 @@ def _holds(operator: str, key: str, wanted: Any, context: Mapping[str, str]) -> 
             return bool((value is None) == (wanted == "true"))
         case "StringEquals" | "ForAnyValue:StringEquals":
             return value in _listed(wanted)
+        case "StringLike":
+            return value is not None and _any(wanted, value)
         case "StringNotEquals":
             return value not in _listed(wanted)
         case "ArnNotEquals":

@@ -54,6 +54,12 @@ def environment(stack: str, services: Path = SERVICES, **settings: Any) -> Plan:
 
 
 @cache
+def with_a_domain() -> Plan:
+    """Production under a name of its own."""
+    return environment("prod", domain={"name": "api.shop.example", "zone_id": "Z0123456789"})
+
+
+@cache
 def _of_its_own_settings(stack: str) -> Plan:
     return plan(program(stack, given_for(SERVICES)), stack)
 

@@ -4,10 +4,13 @@ Policies (infra/policies) look at what anybody's resources should be; these know
 """
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from itertools import product
+from typing import Any
 
 from infra.catalogue import Catalogue
 from tests.aws.planning import document, short
+from tools.made_up import ACCOUNT, REGION
 from tools.planned import Plan, Planned
 
 Promise = Callable[[Plan, Catalogue], Iterator[str]]
@@ -189,6 +192,77 @@ def callers_reach_callees_and_nobody_else_does(plan: Plan, declared: Catalogue) 
             yield f"{spec.name} reaches {sorted(callees)}"
 
 
+def a_service_listens_where_its_pods_do(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """Network policies of EKS let nobody through where a Service and its pods differ in their port, or its name."""
+    named = {
+        (each.name, port["name"]): port["containerPort"]
+        for each in plan.of_type(":Deployment")
+        for port in _container(each)["ports"]
+    }
+    for each in plan.of_type("core/v1:Service"):
+        for port in each.inputs["spec"]["ports"]:
+            wanted = named.get((each.name, port["targetPort"]))
+            if (port["name"], port["port"]) != (port["targetPort"], wanted):
+                yield f"{short(each)} listens on {port['port']}, its pods on {wanted}"
+    listening = {each.name: each.inputs["spec"]["ports"][0]["port"] for each in plan.of_type("core/v1:Service")}
+    for spec in declared:
+        variables = _variables(plan.one(":Deployment", spec.name))
+        for callee in spec.calls:
+            url = variables.get(f"{callee.upper().replace('-', '_')}_URL")
+            if url != f"http://{callee}:{listening[callee]}":
+                yield f"{spec.name} calls {callee} at {url}"
+
+
+def a_pod_is_there_for_as_long_as_requests_come_to_it(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """It waits for those who still send, then has its own time to finish, and only then is it killed."""
+    balanced = {each.inputs["spec"]["serviceRef"]["name"] for each in plan.of_type(":TargetGroupBinding")}
+    longest_request = max(each.inputs["timeoutMilliseconds"] for each in plan.of_type(":Integration")) / 1000
+    for spec in declared:
+        deployment = plan.one(":Deployment", spec.name)
+        drain = _container(deployment).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        shutdown = int(_variables(deployment)["SHUTDOWN_SECONDS"])
+        grace = deployment.inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        needed = 30 if spec.name in balanced else 10 if declared.callers(spec) else 0
+        if drain != needed:
+            yield f"{spec.name} waits {drain} s for who still sends, not {needed}"
+        if grace < drain + shutdown + 5:  # services/chassis/README.md, "Stop"
+            yield f"{spec.name} is killed after {grace} s, though it may take {drain} and {shutdown}"
+        if spec.name in balanced:
+            delay = plan.one(":TargetGroup", spec.name).inputs["deregistrationDelay"]
+            if not longest_request <= delay < drain + shutdown:
+                yield f"{spec.name} is cut off {delay} s after it left the load balancer"
+
+
+def every_log_group_has_a_key_that_its_logs_may_use(plan: Plan, declared: Catalogue) -> Iterator[str]:
+    """CloudWatch Logs refuses a group whose key does not name it, and a delivery to such a group is lost."""
+    keys = {f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{each.name}-id": each for each in plan.of_type("kms/key:Key")}
+    for each in plan.of_type(":LogGroup"):
+        key = keys.get(each.inputs.get("kmsKeyId", ""))
+        if key is None:
+            yield f"{short(each)} has no key of ours"
+            continue
+        allowed = [
+            pattern
+            for statement in document(key.inputs["policy"])["Statement"]
+            if statement["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+            for pattern in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        ]
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{each.inputs['name']}"
+        if not any(fnmatchcase(arn, pattern) for pattern in allowed):
+            yield f"{short(key)} is not for {each.inputs['name']}"
+        if key.urn not in plan.needs(each):
+            yield f"{short(each)} does not wait for its key"
+
+
+def _variables(deployment: Planned) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in _container(deployment)["env"]}
+
+
+def _container(deployment: Planned) -> dict[str, Any]:
+    [container] = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    return container  # type: ignore[no-any-return]
+
+
 def _peer(peer: dict[str, dict[str, dict[str, str]]]) -> str:
     return peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
 
@@ -223,4 +297,7 @@ PROMISES: tuple[Promise, ...] = (
     every_declared_event_arrives_and_no_other,
     every_declared_route_is_there_with_its_scopes_and_throttle,
     callers_reach_callees_and_nobody_else_does,
+    a_service_listens_where_its_pods_do,
+    a_pod_is_there_for_as_long_as_requests_come_to_it,
+    every_log_group_has_a_key_that_its_logs_may_use,
 )

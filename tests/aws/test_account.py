@@ -27,15 +27,24 @@ def test_the_linter_of_cloudformation_finds_nothing(template: str) -> None:
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
-def test_an_account_gets_a_bucket_its_key_and_the_identity_provider_of_github() -> None:
+def test_an_account_gets_a_bucket_its_key_the_identity_provider_of_github_and_the_role_of_spot() -> None:
     assert {name: each["Type"] for name, each in account().resources.items()} == {
         "StateKey": "AWS::KMS::Key",
         "StateKeyAlias": "AWS::KMS::Alias",
         "State": "AWS::S3::Bucket",
         "StatePolicy": "AWS::S3::BucketPolicy",
         "GitHub": "AWS::IAM::OIDCProvider",
+        "SpotRole": "AWS::IAM::ServiceLinkedRole",
     }
     assert "GitHub" not in account(CreateGitHubProvider="false").resources
+
+
+def test_a_fresh_account_gets_the_role_of_spot_instances_and_keeps_it() -> None:
+    role = account().resources["SpotRole"]
+
+    assert role["Properties"] == {"AWSServiceName": "spot.amazonaws.com"}
+    assert (role["DeletionPolicy"], role["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert "SpotRole" not in account(CreateSpotRole="false").resources
 
 
 def test_the_state_is_versioned_encrypted_with_its_own_key_closed_to_the_public_and_outlives_the_template() -> None:
@@ -83,3 +92,4 @@ def test_the_key_of_the_state_rotates_and_outlives_the_template() -> None:
 def test_the_defaults_are_right() -> None:
     assert account().refused() == []
     assert account(CreateGitHubProvider="no").refused() == ["CreateGitHubProvider"]
+    assert account(CreateSpotRole="no").refused() == ["CreateSpotRole"]

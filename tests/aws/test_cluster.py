@@ -20,12 +20,14 @@ ARGS = ClusterArgs(
     subnet_ids=["subnet-a", "subnet-b"],
     egress=[],
     admins=ADMINS,
+    viewers=(),
     public_access_cidrs=["203.0.113.0/24"],
     log_days=7,
     deletion_protection=False,
     container_logs=False,
     region=REGION,
     account=ACCOUNT,
+    permissions_boundary_arn=None,
 )
 PRODUCTION = replace(ARGS, public_access_cidrs=(), log_days=90, deletion_protection=True, container_logs=True)
 CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shop-dev"
@@ -203,8 +205,12 @@ def test_roles_trust_exactly_the_service_that_takes_them_on(production: Plan) ->
         "Principal": {"Service": "pods.eks.amazonaws.com"},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
         "Condition": {
-            "StringEquals": {"aws:SourceAccount": ACCOUNT},
-            "ArnEquals": {"aws:SourceArn": CLUSTER_ARN},
+            "StringEquals": {
+                "aws:SourceAccount": ACCOUNT,
+                "aws:RequestTag/eks-cluster-arn": CLUSTER_ARN,
+                "aws:RequestTag/kubernetes-namespace": "amazon-cloudwatch",
+                "aws:RequestTag/kubernetes-service-account": "cloudwatch-agent",
+            }
         },
     }
 
@@ -306,6 +312,25 @@ def test_the_cloudwatch_agent_has_its_role_by_pod_identity_before_it_starts(prod
     attached = production.one(":RolePolicyAttachment", "cluster-cloudwatch-agent-CloudWatchAgentServerPolicy")
     assert attached.urn in production.needs(agent)
     assert "podIdentityAssociations" not in production.named(":Addon", "cluster-metrics-server")
+
+
+def test_every_add_on_has_the_values_that_somebody_decided_and_no_other_is_made(production: Plan) -> None:
+    on_system_nodes = [{"key": "CriticalAddonsOnly", "operator": "Exists"}]
+    decided = {
+        "metrics-server": {"tolerations": on_system_nodes},
+        "amazon-cloudwatch-observability": {
+            "containerLogs": {"enabled": True},
+            "tolerations": [{"operator": "Exists"}],
+            "manager": {
+                "tolerations": on_system_nodes,
+                "applicationSignals": {"autoMonitor": {"monitorAllServices": False}},
+            },
+        },
+    }
+
+    made = {each.inputs["addonName"]: each.inputs["configurationValues"] for each in production.of_type(":Addon")}
+
+    assert {name: json.loads(values) for name, values in made.items()} == decided
 
 
 def test_administrators_are_those_that_were_named_for_the_whole_cluster(cheap: Plan) -> None:

@@ -17,6 +17,7 @@ TAGS = {"Service": "orders"}
 
 def arguments(engine: Engine = "postgres") -> InstanceArgs:
     return InstanceArgs(
+        prefix="shop-dev",
         engine=engine,
         vpc_id="vpc-1",
         subnet_group_name="databases",
@@ -28,6 +29,7 @@ def arguments(engine: Engine = "postgres") -> InstanceArgs:
         protected=False,
         backup_days=7,
         log_days=30,
+        log_key_arn="arn:log-key",
         tags=TAGS,
     )
 
@@ -82,7 +84,7 @@ def test_a_cheap_postgres_instance_has_exactly_these_settings() -> None:
         "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "engineVersion": "17",
         "iamDatabaseAuthenticationEnabled": True,
-        "identifier": "orders-database",
+        "identifier": "shop-dev-orders-database",
         "instanceClass": "db.t4g.micro",
         "kmsKeyId": "arn:key",
         "manageMasterUserPassword": True,
@@ -137,6 +139,7 @@ def test_mysql_has_performance_insights_where_the_class_does(instance_class: str
             {
                 ("rds.force_ssl", "1", "pending-reboot"),
                 ("log_min_duration_statement", "1000", "immediate"),
+                ("max_connections", "100", "pending-reboot"),  # 100 for each GiB of its class
             },
         ),
         (
@@ -147,11 +150,12 @@ def test_mysql_has_performance_insights_where_the_class_does(instance_class: str
                 ("slow_query_log", "1", "immediate"),
                 ("long_query_time", "1", "immediate"),
                 ("log_output", "FILE", "immediate"),
+                ("max_connections", "75", "immediate"),
             },
         ),
     ],
 )
-def test_a_server_refuses_plain_connections_and_logs_slow_statements(
+def test_a_server_refuses_plain_connections_logs_slow_statements_and_takes_so_many_connections(
     engine: Engine, family: str, parameters: set[tuple[str, str, str]]
 ) -> None:
     group = planned(arguments(engine)).one(":ParameterGroup").inputs
@@ -191,14 +195,14 @@ def test_the_rule_waits_for_the_cluster_and_the_instance_does_not() -> None:
     assert waiting == {"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}
 
 
-def test_the_logs_are_there_before_the_server_and_expire() -> None:
+def test_the_logs_are_there_before_the_server_encrypted_and_expire() -> None:
     recorded = planned(replace(arguments(), log_days=14))
     server = recorded.one("rds/instance:Instance")
 
     groups = recorded.of_type(":LogGroup")
     assert {each.urn for each in groups} < server.dependencies
-    assert {(each.inputs["name"], each.inputs["retentionInDays"]) for each in groups} == {
-        (f"/aws/rds/instance/{server.inputs['identifier']}/{log}", 14)
+    assert {(each.inputs["name"], each.inputs["retentionInDays"], each.inputs["kmsKeyId"]) for each in groups} == {
+        (f"/aws/rds/instance/{server.inputs['identifier']}/{log}", 14, "arn:log-key")
         for log in server.inputs["enabledCloudwatchLogsExports"]
     }
 
@@ -212,13 +216,15 @@ def test_a_protected_instance_differs_in_what_keeps_its_data() -> None:
         "applyImmediately": False,
         "deleteAutomatedBackups": False,
         "deletionProtection": True,
-        "finalSnapshotIdentifier": "orders-database-final",
+        "finalSnapshotIdentifier": "shop-dev-orders-database-final",
         "multiAz": True,
         "skipFinalSnapshot": False,
     }
 
 
-def test_identifier_and_final_snapshot_follow_the_generated_name_of_the_security_group() -> None:
+def test_identifier_and_final_snapshot_tell_the_environment_and_follow_the_generated_name_of_the_security_group() -> (
+    None
+):
     def answer(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
         generated = {"name": f"{name}-1a2b3c4"} if kind.endswith(":SecurityGroup") else {}
         return made_up.answer(kind, name, inputs) | generated
@@ -226,8 +232,8 @@ def test_identifier_and_final_snapshot_follow_the_generated_name_of_the_security
     args = replace(arguments(), protected=True)
     server = planned(args, answer).one("rds/instance:Instance").inputs
 
-    assert server["identifier"] == "orders-database-1a2b3c4"
-    assert server["finalSnapshotIdentifier"] == "orders-database-1a2b3c4-final"
+    assert server["identifier"] == "shop-dev-orders-database-1a2b3c4"
+    assert server["finalSnapshotIdentifier"] == "shop-dev-orders-database-1a2b3c4-final"
 
 
 def test_it_tells_where_it_is_and_where_the_master_password_lies() -> None:
@@ -238,7 +244,7 @@ def test_it_tells_where_it_is_and_where_the_master_password_lies() -> None:
     assert told["port"] == 5432
     assert told["resource_id"].startswith("db-")
     assert told["master_secret_arn"] == SECRET
-    assert told["identifier"] == "orders-database"
+    assert told["identifier"] == "shop-dev-orders-database"
 
 
 def test_no_password_is_in_the_program_nor_a_secret_of_ours() -> None:

@@ -76,7 +76,10 @@ def edge(
             for service, routes in services.items()
         }
         made = [pair for name, each in entrances.items() for pair in zip(services[name], each.routes, strict=True)]
-        stage = Stage("stage", StageArgs(prefix="shop-dev", api=api, routes=made, log_days=30, domain=own))
+        stage_args = StageArgs(
+            prefix="shop-dev", api=api, routes=made, log_days=30, log_key_arn="arn:log-key", domain=own
+        )
+        stage = Stage("stage", stage_args)
         seen["balancer"] = resolved(balancer, "listener_arn", "arn_suffix", "security_group_id", "port")
         seen["api"] = resolved(api, "id", "endpoint", "vpc_link_id", "authorizer_id")
         seen["stage"] = resolved(stage, "url")
@@ -266,15 +269,13 @@ def test_the_balancer_knows_a_service_by_the_header_that_only_the_gateway_sets(r
     }
 
 
-def test_pods_are_targets_by_address_while_they_are_ready_and_leave_in_the_time_they_have_to_shut_down(
-    recorded: Plan,
-) -> None:
+def test_pods_are_targets_by_address_while_they_are_ready_and_finish_what_they_were_sent(recorded: Plan) -> None:
     assert recorded.named(":TargetGroup", "orders") == {
         "targetType": "ip",
         "port": 8080,
         "protocol": "HTTP",
         "vpcId": "vpc-1",
-        "deregistrationDelay": 20,
+        "deregistrationDelay": 30,
         "healthCheck": {
             "path": "/readyz",
             "matcher": "200",
@@ -354,7 +355,11 @@ def test_the_access_log_has_the_fields_of_the_laptop_and_neither_query_nor_token
     settings = stage["accessLogSettings"]
 
     assert (stage["name"], stage["autoDeploy"]) == ("$default", True)
-    assert recorded.named(":LogGroup", "stage") == {"name": "/aws/vendedlogs/shop-dev/api", "retentionInDays": 30}
+    assert recorded.named(":LogGroup", "stage") == {
+        "name": "/aws/vendedlogs/shop-dev/api",
+        "retentionInDays": 30,
+        "kmsKeyId": "arn:log-key",
+    }
     assert settings["destinationArn"].endswith(":log-group:/aws/vendedlogs/shop-dev/api")
     assert json.loads(settings["format"]) == {
         "requestId": "$context.requestId",

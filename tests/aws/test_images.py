@@ -19,6 +19,12 @@ def built() -> Plan:
     return plan(program("dev"), "dev")
 
 
+@pytest.fixture(scope="module")
+def promoted() -> Plan:
+    """`prod` as its file has it."""
+    return plan(program("prod"), "prod")
+
+
 def image_of(planned: Plan, service: str) -> str:
     [container] = planned.named(":Deployment", service)["spec"]["template"]["spec"]["containers"]
     return str(container["image"])
@@ -41,15 +47,39 @@ def test_no_login_of_a_registry_is_in_the_state(built: Plan) -> None:
         assert "registries" not in each.inputs
 
 
-def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories() -> None:
-    planned = plan(program("prod"), "prod")
-
-    assert planned.of_type("ecr/repository:Repository") == planned.of_type("docker-build:index:Image") == []
+def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories(promoted: Plan) -> None:
+    assert promoted.of_type("ecr/repository:Repository") == promoted.of_type("docker-build:index:Image") == []
     for name in NAMES:
         version = build_context.version(ROOT, ROOT / "services" / name / "Dockerfile")
         built = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/{name}"
         digest = f"{built}:{version}".encode().hex()[:64].ljust(64, "0")
-        assert image_of(planned, name) == f"{built}@sha256:{digest}"
+        assert image_of(promoted, name) == f"{built}@sha256:{digest}"
+
+
+def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_the_state(promoted: Plan) -> None:
+    """The provider takes a login only for registries that it is told of (tests/integration/test_promotion.py)."""
+    provider = promoted.named("pulumi:providers:docker", "docker")
+
+    assert provider == {
+        "disableDockerDaemonCheck": "true",
+        "host": "unix:///var/run/docker.sock",
+        "registryAuth": '[{"address": "123456789012.dkr.ecr.eu-central-1.amazonaws.com"}]',
+    }
+
+
+# Whoever adds one: mocks answer it, so prove it on a real provider first. The zones are looked up in every run of
+# tests/integration/test_emulated.py, an image in tests/integration/test_promotion.py.
+LOOK_UPS = {
+    ("aws:index/getAvailabilityZones:getAvailabilityZones", "pulumi:providers:aws::aws"),
+    ("docker:index/getRegistryImage:getRegistryImage", "pulumi:providers:docker::docker"),
+}
+"""Function -> the provider that is asked: never a default one, which knows neither region nor login."""
+
+
+def test_these_are_all_look_ups_of_the_program(built: Plan, promoted: Plan) -> None:
+    asked = {(each.token, each.provider.rpartition("$")[2]) for each in (*built.calls, *promoted.calls)}
+
+    assert asked == LOOK_UPS
 
 
 def test_digests_are_of_images_in_repositories_of_the_environments_own() -> None:

@@ -72,6 +72,30 @@ MUTATIONS = {
         'consume_from("arn:aws:sqs:eu-central-1:123456789012:activity-queue")',
         "orders-identity names activity-queue",
     ),
+    "a Service on another port than its pods": Mutation(
+        "infra/kubernetes/workload.py", " port=pods.PORT,", " port=80,", "listens on 80"
+    ),
+    "a caller who asks at another port": Mutation(
+        "infra/aws/service.py", 'f"http://{callee}:{PORT}"', 'f"http://{callee}"', "calls activity at http://activity"
+    ),
+    "too little time to drain behind the load balancer": Mutation(
+        "infra/kubernetes/pods.py",
+        "BALANCER_DRAIN_SECONDS, SERVICE_DRAIN_SECONDS = 30, 10",
+        "BALANCER_DRAIN_SECONDS, SERVICE_DRAIN_SECONDS = 10, 10",
+        "orders waits 10 s",
+    ),
+    "a pod that is killed while it shuts down": Mutation(
+        "infra/kubernetes/pods.py", "return drain_seconds + shutdown_seconds", "return shutdown_seconds", "is killed"
+    ),
+    "a request that is cut off when its pod leaves": Mutation(
+        "infra/aws/entrance.py", "TIMEOUT_MILLISECONDS // 1000", "5", "is cut off"
+    ),
+    "logs with the key of all of Amazon": Mutation(
+        "infra/aws/api.py", "kms_key_id=args.log_key_arn,", "", "stage has no key of ours"
+    ),
+    "logs of another environment by this one's key": Mutation(
+        "infra/aws/log_key.py", "/aws/rds/instance/{args.prefix}-*", "/aws/rds/instance/other-*", "is not for /aws/rds"
+    ),
     "pods before their identity": Mutation(
         "infra/kubernetes/workload.py", "[*args.needs, *args.identity,", "[*args.needs,", "does not wait for eks:Pod"
     ),

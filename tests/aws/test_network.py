@@ -9,8 +9,17 @@ from infra.aws.network import Network, NetworkArgs
 from tools.made_up import ACCOUNT, REGION, ZONES
 from tools.planned import Plan, plan
 
-ARGS = NetworkArgs(cidr="10.0.0.0/16", zones=ZONES[:2], nat_per_zone=False, flow_log_days=None, region=REGION)
-PRODUCTION = replace(ARGS, zones=ZONES, nat_per_zone=True, flow_log_days=90, log_key_arn="arn:aws:kms:key")
+ARGS = NetworkArgs(
+    cidr="10.0.0.0/16",
+    zones=ZONES[:2],
+    nat_per_zone=False,
+    flow_log_days=None,
+    region=REGION,
+    log_group_name="/shop-dev/flow-log",
+    log_key_arn="arn:aws:kms:key",
+    permissions_boundary_arn=None,
+)
+PRODUCTION = replace(ARGS, zones=ZONES, nat_per_zone=True, flow_log_days=90)
 A, B, C = ZONES
 
 
@@ -197,13 +206,14 @@ def test_the_blocks_of_the_network_are_known_before_it_exists() -> None:
     assert made.database_cidrs == ["10.0.224.0/21", "10.0.232.0/21"]
     ids = (made.public_subnet_ids, made.private_subnet_ids, made.database_subnet_ids, made.entrance_subnet_ids)
     assert list(map(len, ids)) == [2, 2, 2, 2]
+    assert len(made.nat_gateway_ids) == 1
 
 
 def test_the_flow_log_keeps_every_connection_for_the_days_that_were_asked(production: Plan) -> None:
     group = production.named(":LogGroup", "network-flow-log")
-    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:network-flow-log"
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/shop-dev/flow-log"
 
-    assert group == {"retentionInDays": 90, "kmsKeyId": "arn:aws:kms:key"}
+    assert group == {"name": "/shop-dev/flow-log", "retentionInDays": 90, "kmsKeyId": "arn:aws:kms:key"}
     assert production.named(":FlowLog", "network-flow-log") == {
         "vpcId": "network-vpc-id",
         "trafficType": "ALL",
@@ -217,7 +227,7 @@ def test_the_flow_log_keeps_every_connection_for_the_days_that_were_asked(produc
 def test_only_the_flow_log_service_of_this_account_writes_and_only_to_that_log_group(production: Plan) -> None:
     trust = json.loads(production.named(":Role", "network-flow-log")["assumeRolePolicy"])
     policy = json.loads(production.named(":RolePolicy", "network-flow-log")["policy"])
-    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:network-flow-log"
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/shop-dev/flow-log"
 
     assert trust == {
         "Version": "2012-10-17",
@@ -240,7 +250,8 @@ def test_only_the_flow_log_service_of_this_account_writes_and_only_to_that_log_g
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 "Resource": [arn, f"{arn}:*"],
-            }
+            },
+            {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": ["*"]},
         ],
     }
 

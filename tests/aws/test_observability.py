@@ -6,7 +6,16 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs, Watch, WatchArgs
+from infra.aws.observability import (
+    Alarms,
+    AlarmsArgs,
+    Overview,
+    OverviewArgs,
+    Watch,
+    WatchArgs,
+    WatchedDatabase,
+    WatchedPods,
+)
 from tests.aws.attributes import resolved
 from tools.made_up import ACCOUNT, REGION
 from tools.planned import Plan, plan
@@ -18,11 +27,11 @@ BALANCER = {"TargetGroup": "targetgroup/orders/1", "LoadBalancer": "app/balancer
 ROUTED = {"target_group_arn_suffix": BALANCER["TargetGroup"], "load_balancer_arn_suffix": BALANCER["LoadBalancer"]}
 SUBSCRIBED = {"queue_name": "orders-queue", "dead_letter_name": "orders-dead"}
 STORED: dict[str, Any] = {
-    "database_identifier": "orders-db",
-    "database_storage_gib": 100,
-    "database_connections": 200,
+    "database": WatchedDatabase(identifier=pulumi.Output.from_input("orders-db"), storage_gib=100, max_connections=200)
 }
-EVERYTHING: dict[str, Any] = ROUTED | SUBSCRIBED | STORED | {"table_name": "orders-table", "cluster_name": "shop-dev"}
+IN_PODS: dict[str, Any] = {"pods": WatchedPods(cluster_name="shop-dev", namespace="shop")}
+EVERYTHING: dict[str, Any] = ROUTED | SUBSCRIBED | STORED | IN_PODS | {"table_name": "orders-table"}
+NOTHING: dict[str, Any] = {"dashboard": True, "database": None}
 
 
 def watched(topic: pulumi.Input[str] | None = TOPIC, **has: Any) -> Plan:
@@ -31,7 +40,7 @@ def watched(topic: pulumi.Input[str] | None = TOPIC, **has: Any) -> Plan:
         later: dict[str, Any] = {
             key: pulumi.Output.from_input(value) if isinstance(value, str) else value for key, value in has.items()
         }
-        args = WatchArgs(service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=topic, **later)
+        args = WatchArgs(service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=topic, **NOTHING | later)
         Watch("orders-watch", args)
 
     return plan(program)
@@ -100,7 +109,7 @@ RATIO = "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)"
         (SUBSCRIBED, {"dead-letters", "oldest-message"}),
         (STORED, {"database-cpu", "database-storage", "database-connections"}),
         ({"table_name": "orders-table"}, {"table-throttled"}),
-        ({"cluster_name": "shop-dev"}, set()),
+        (IN_PODS, set()),
     ],
 )
 def test_a_service_has_the_alarms_for_what_it_has(has: dict[str, Any], keys: set[str]) -> None:
@@ -285,7 +294,9 @@ def test_the_address_of_a_dashboard_is_known_before_it_is_there() -> None:
 
     def program() -> None:
         nonlocal seen
-        args = WatchArgs(service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=None, **EVERYTHING)
+        args = WatchArgs(
+            service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=None, **NOTHING | EVERYTHING
+        )
         seen = resolved(Watch("orders-watch", args), "dashboard_url")
 
     plan(program)
@@ -296,14 +307,15 @@ def test_the_address_of_a_dashboard_is_known_before_it_is_there() -> None:
 # The environment
 
 
-def overview(topic: str | None = TOPIC, **has: Any) -> Plan:
+def overview(topic: str | None = TOPIC, cluster_name: str | None = None) -> Plan:
     args = OverviewArgs(
         prefix="shop-dev",
         region=REGION,
         api_id="api-1",
         load_balancer_arn_suffix="app/balancer/1",
         alarm_topic_arn=topic,
-        **has,
+        nat_gateway_ids=["nat-1", "nat-2"],
+        cluster_name=cluster_name,
     )
 
     def program() -> None:
@@ -330,7 +342,7 @@ def test_the_overview_is_one_dashboard_and_the_alarm_for_what_no_service_is_to_b
 
 
 def test_the_overview_shows_what_people_see_the_way_out_and_the_nodes() -> None:
-    people_see = {
+    everywhere = {
         ("AWS/ApiGateway", "Count", "ApiId", "api-1", "Sum"),
         ("AWS/ApiGateway", "4xx", "ApiId", "api-1", "Sum"),
         ("AWS/ApiGateway", "5xx", "ApiId", "api-1", "Sum"),
@@ -338,15 +350,15 @@ def test_the_overview_shows_what_people_see_the_way_out_and_the_nodes() -> None:
         ("AWS/ApiGateway", "Latency", "ApiId", "api-1", "p50"),
         ("AWS/ApiGateway", "Latency", "ApiId", "api-1", "p99"),
         ("AWS/ApiGateway", "IntegrationLatency", "ApiId", "api-1", "p99"),
-    }
-
-    assert lines(overview(), "overview") == people_see
-    assert lines(overview(nat_gateway_ids=["nat-1", "nat-2"], cluster_name="shop-dev"), "overview") == people_see | {
         *(
             ("AWS/NATGateway", name, "NatGatewayId", each, "Sum")
             for name in ("BytesOutToDestination", "ErrorPortAllocation")
             for each in ("nat-1", "nat-2")
         ),
+    }
+
+    assert lines(overview(), "overview") == everywhere
+    assert lines(overview(cluster_name="shop-dev"), "overview") == everywhere | {
         ("ContainerInsights", "cluster_node_count", "ClusterName", "shop-dev", "Maximum"),
         ("ContainerInsights", "cluster_failed_node_count", "ClusterName", "shop-dev", "Maximum"),
         ("ContainerInsights", "node_cpu_utilization", "ClusterName", "shop-dev", "Average"),

@@ -20,6 +20,7 @@ from tests.aws.planning import (
     public_routes,
     registered,
     short,
+    with_a_domain,
 )
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
@@ -119,6 +120,9 @@ EDGE = {
     "shop:aws:Stage stage",
     "apigatewayv2:Stage stage",
     "cloudwatch:LogGroup stage",
+    "shop:aws:LogKey logs",
+    "kms:Key logs",
+    "kms:Alias logs",
     "shop:aws:LoadBalancer entrance",
     "lb:LoadBalancer entrance",
     "lb:Listener entrance",
@@ -255,6 +259,7 @@ SETTINGS = {
     # Nodes on demand, and as many processes as a declaration says.
     ("NodePool", "spec.template.spec.requirements[].values[]"),
     ("HorizontalPodAutoscaler", "spec.minReplicas"),
+    ("HorizontalPodAutoscaler", "spec.maxReplicas"),
     # A database instance for each service: its address, secret and user, and the charts of it.
     ("Deployment", "spec.template.spec.containers[].env[].value"),
     ("Job", "spec.template.spec.containers[].env[].value"),
@@ -342,6 +347,7 @@ def test_a_container_has_exactly_the_environment_of_the_contract() -> None:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_REGION": "eu-central-1",
         "DATABASE_IAM_AUTH": "true",
+        "DATABASE_POOL_SIZE": "5",
         "DATABASE_URL": "postgresql://orders@orders-database.6f7264657273.eu-central-1.rds.amazonaws.com:5432"
         "/orders?sslmode=verify-full",
         "ENVIRONMENT": "prod",
@@ -350,7 +356,7 @@ def test_a_container_has_exactly_the_environment_of_the_contract() -> None:
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4318",
         "PGSSLROOTCERT": "/etc/rds/ca.pem",
         "PORT": "8080",
-        "PRICING_URL": "http://pricing",
+        "PRICING_URL": "http://pricing:8080",
         "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders-queue",
         "QUEUE_VISIBILITY_SECONDS": "30",
         "SERVICE_NAME": "orders",
@@ -462,7 +468,7 @@ def test_a_person_is_told_what_to_do_next() -> None:
 
 
 def test_a_domain_of_ones_own_encrypts_the_hop_inside_and_closes_the_address_of_aws() -> None:
-    plan = environment("prod", domain={"name": "api.shop.example", "zone_id": "Z0123456789"})
+    plan = with_a_domain()
 
     assert plan.outputs["url"] == "https://api.shop.example"
     assert plan.named("apigatewayv2/api:Api", "api")["disableExecuteApiEndpoint"] is True
@@ -487,3 +493,15 @@ def test_a_catalogue_beyond_what_aws_grants_is_refused_before_anything_is_regist
 
     with pytest.raises(CatalogueError, match="resource servers of a user pool"):
         environment("dev", services)
+
+
+def test_a_catalogue_that_opens_more_connections_than_an_instance_takes_is_refused_before_anything_is_registered(
+    services: Path,
+) -> None:
+    for number in range(4):
+        declare(services, f"extra-{number}", database={"engine": "postgres"})
+
+    with pytest.raises(CatalogueError, match="`96` connections may be open on the shared postgres"):
+        environment("dev", services)
+    with pytest.raises(CatalogueError, match="`112` connections"):
+        environment("dev", most_replicas=3)

@@ -122,14 +122,8 @@ def test_a_quota_that_does_not_exist_or_that_aws_does_not_grant_is_refused() -> 
     assert over_quota(catalogue(), {"resource_servers": QUOTAS["resource_servers"].ceiling or 0}) == []
 
 
-def test_a_route_has_at_most_ten_scopes_and_a_service_a_hundred() -> None:
-    scopes = tuple(f"service-1/scope-{each}" for each in range(11))
-    route = Route(method="GET", path="/many", scopes=scopes)
-    fitting = Route(method="GET", path="/few", scopes=scopes[:10])
-    spec = service(1, scopes=101).model_copy(update={"routes": (fitting, route)})
-
-    assert [(each.file, each.field, each.value) for each in over_quota(catalogue(spec))] == [
+def test_a_service_has_at_most_a_hundred_scopes() -> None:
+    assert [(each.file, each.field, each.value) for each in over_quota(catalogue(service(1, scopes=101)))] == [
         ("services", "scopes", 101),
         ("services/service-1/service.yaml", "scopes", 101),
-        ("services/service-1/service.yaml", "routes[1].scopes", 11),
     ]

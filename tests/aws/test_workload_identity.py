@@ -123,6 +123,7 @@ def identity(made: Sequence[str]) -> Plan:
             statements=[statement for kind in made for statement in statements(kind)],
             account="123456789012",
             service="orders",
+            permissions_boundary_arn=None,
         )
         WorkloadIdentity("orders-identity", args)
 

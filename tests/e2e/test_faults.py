@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from infra.local.supervision import answers
+from infra.local.readiness import answer
 from tests.e2e.load import Customer
 from tests.e2e.reckoning import assert_nothing_was_lost, filled
 from tests.e2e.shop import Shop
@@ -52,7 +52,9 @@ def seeded(chance: random.Random) -> random.Random:
 def all_ready(system: System) -> bool:
     """Whether every service is back."""
     outputs = system.outputs()
-    return all(answers(f"{url}/readyz") for name, url in outputs["services"].items() if name not in outputs["missing"])
+    return all(
+        answer(f"{url}/readyz") is None for name, url in outputs["services"].items() if name not in outputs["missing"]
+    )
 
 
 def victims(system: System, chance: random.Random) -> Iterator[str]:

@@ -150,7 +150,7 @@ async def test_a_token_signed_by_another_key_under_the_same_id_is_refused(
     assert await refusal(verifier.verify(tokens.foreign_token())) == "the signature is invalid"
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "ä", "." * 5000])
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "ä", "." * 5000, "\udcff.b.c"])
 async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) -> None:
     assert await refusal(verifier.verify(token)) == "the token is malformed"
 

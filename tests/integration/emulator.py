@@ -11,13 +11,15 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from infra.local.emulator import environment
+from tests.integration.calls import noting
 from tests.integration.data_plane import settings
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+    from starlette.types import ASGIApp
 
 INVENTORY = "/_integration/inventory"
 
@@ -107,7 +109,7 @@ async def serve(port: int, state: Path) -> None:
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    application = with_inventory(unhurried(app))
+    application = with_inventory(cast("ASGIFramework", noting(cast("ASGIApp", unhurried(app)), state)))
     async with AsyncExitStack() as running:
         if plane is not None:
             from tests.integration.data_plane.application import data_plane

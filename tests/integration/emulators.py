@@ -33,6 +33,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 @dataclass(frozen=True, kw_only=True)
 class Aws:
     url: str
+    folder: Path
+    """Where the emulator keeps what it notes (tests/integration/calls.py)."""
     authority: str | None = None
     """PEM of who signs the certificates of databases and of AWS's names, when there are any."""
 
@@ -78,7 +80,7 @@ def emulated_aws(folder: Path, cluster: ControlPlane, authority: Authority | Non
     }
     command = [sys.executable, "-m", "tests.integration.emulator"]
     with running("the emulator", command, folder / "emulator.log", lambda: _ready(url), environment=environment):
-        aws = Aws(url=url, authority=authority.certificate if authority is not None else None)
+        aws = Aws(url=url, folder=folder, authority=authority.certificate if authority is not None else None)
         if authority is not None:
             boundary.make(aws.client("iam"))
         yield aws

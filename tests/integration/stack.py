@@ -17,6 +17,7 @@ import yaml
 
 from infra import catalogue
 from stacks.settings import PROJECT
+from tests.integration import calls
 from tests.integration.emulators import CREDENTIALS, Aws
 from tests.integration.processes import ROOT, end, leashed
 from tests.integration.toolchain import Toolchain
@@ -149,19 +150,20 @@ class Stack:
         log = self._folder / f"pulumi-{next(self._calls)}.log"
         command = [self._tools.program("pulumi"), "--non-interactive", *arguments]
         with log.open("wb") as output:
-            process = leashed(command, output, self._environment(), directory)
+            process = leashed(command, output, self._environment(calls.mark(arguments)), directory)
         try:
             code = process.wait(DEADLINE_SECONDS)
         finally:
             end(process)
         return code, log.read_text(errors="replace")
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, mark: str) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "KUBE"))}
         path = [str(self._commands), str(Path(sys.executable).parent), self._tools.path]
         return {
             **kept,
             **CREDENTIALS,
+            calls.USER_AGENT: mark,
             "PATH": os.pathsep.join(path),
             "PULUMI_BACKEND_URL": f"file://{self._folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "emulated",

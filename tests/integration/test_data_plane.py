@@ -33,6 +33,7 @@ from tests.integration.data_plane.shop_stand_in import (
     BINDINGS,
     CLUSTER,
     EMAIL,
+    OWN,
     PASSWORD,
     SCOPE,
     SERVICE,
@@ -41,6 +42,7 @@ from tests.integration.data_plane.shop_stand_in import (
     credentials,
     may,
     shop,
+    tag_list,
 )
 from tests.integration.emulators import emulated_aws
 from tests.integration.pods.network import AWS, private_network
@@ -177,6 +179,7 @@ def test_a_pod_reaches_its_table_by_the_name_of_the_account(world: World) -> Non
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
+        Tags=tag_list(OWN),
     )
     actions = ["dynamodb:PutItem", "dynamodb:GetItem"]
     account = world.account(may(actions, f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/notes"))
@@ -191,7 +194,7 @@ def test_a_pod_reaches_its_table_by_the_name_of_the_account(world: World) -> Non
 
 def test_a_pod_administers_people_with_what_the_program_allows_for_it(world: World) -> None:
     cognito = world.aws.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="staff", UsernameAttributes=["email"])["UserPool"]
+    pool = cognito.create_user_pool(PoolName="staff", UsernameAttributes=["email"], UserPoolTags=OWN)["UserPool"]
     flows = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     client = cognito.create_user_pool_client(UserPoolId=pool["Id"], ClientName="app", ExplicitAuthFlows=flows)
     [statement] = administer_people(pool["Arn"])
@@ -223,7 +226,7 @@ def test_a_queue_takes_nothing_of_a_topic_that_its_policy_does_not_let_in(world:
 
 
 def test_a_pod_may_do_nothing_that_its_role_does_not_allow(world: World) -> None:
-    world.aws.client("sqs").create_queue(QueueName="others")
+    world.aws.client("sqs").create_queue(QueueName="others", tags=OWN)
     session = world.session(world.account(may("sqs:ReceiveMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:others")))
     ours = {name: world.client(session, name) for name in ("sqs", "sns", "dynamodb", "secretsmanager", "cognito-idp")}
     url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/others"
@@ -250,6 +253,16 @@ def test_a_role_may_do_nothing_that_its_boundary_forbids(world: World) -> None:
         session.client("iam", endpoint_url=f"https://iam.{REGION}.amazonaws.com", verify=world.ca_file).list_roles()
 
 
+@pytest.mark.parametrize("tags", [{"Environment": "staging"}, {}], ids=["of another environment", "of nobody"])
+def test_a_role_that_allows_itself_everything_reads_no_queue(world: World, tags: dict[str, str]) -> None:
+    name = f"queue-{len(tags)}"
+    world.aws.client("sqs").create_queue(QueueName=name, tags=tags)
+    everything = world.client(world.session(world.account(may("*", "*"))), "sqs")
+
+    with pytest.raises(ClientError, match=r"assumed-role.* is not authorized to perform"):
+        everything.receive_message(QueueUrl=f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}")
+
+
 def test_who_has_no_or_forged_credentials_gets_nothing(world: World) -> None:
     forged = boto3.Session("ASIAFORGED0000000000", "forged", "forged", REGION)
 
@@ -263,7 +276,7 @@ def test_who_has_no_or_forged_credentials_gets_nothing(world: World) -> None:
 
 def test_receives_that_wait_hold_up_nobody_and_take_no_message_when_their_clients_are_gone(world: World) -> None:
     sqs = world.aws.client("sqs")
-    queue = sqs.create_queue(QueueName="patience")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="patience", tags=OWN)["QueueUrl"]
     session = world.session(world.account(may("sqs:ReceiveMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:patience")))
     config = Config(read_timeout=2, retries={"total_max_attempts": 1}, max_pool_connections=50)
     impatient = world.client(session, "sqs", config)

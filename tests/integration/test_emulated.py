@@ -20,10 +20,12 @@ import pytest
 
 from infra import catalogue
 from infra.kubernetes import collector, labels
+from tests.aws.calls import Recorded, recorded, write
 from tests.e2e.load import Customer, shopping
 from tests.e2e.reckoning import assert_nothing_was_lost, filled
 from tests.e2e.shop import Shop, waited_for
 from tests.fixtures import wait_for
+from tests.integration import calls
 from tests.integration.environment import ANOTHER, Environment, Pods, declare_another, withdraw_another
 from tests.integration.pods.collector import RECEIVED
 from tests.integration.pods.images import FAILS
@@ -267,6 +269,19 @@ def test_a_preview_of_it_all_passes_the_policy_pack(environment: Environment) ->
     run = environment.stack.preview("--policy-pack", str(ROOT / "infra/policies"))
 
     assert run.touched("create") == planned(environment.stack)
+
+
+def test_every_call_of_the_provider_is_one_that_the_roles_are_held_against(environment: Environment) -> None:
+    """SHOP_RECORD=1 writes the list anew: what roles may do follows from it (tests/aws/test_calls.py)."""
+    made, services = calls.made(environment.aws.folder), environment.stack.services
+    declare_another(services)
+    types = frozenset(kind for kind, _ in planned(environment.stack) if kind.startswith("aws:"))
+    withdraw_another(services)
+    if os.environ.get("SHOP_RECORD"):
+        write(Recorded(types=types, calls=made))
+
+    assert calls.beyond(recorded().calls, made) == {}
+    assert types <= recorded().types
 
 
 def assert_as_before(environment: Environment, moment: str) -> None:

@@ -80,7 +80,7 @@ def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_servic
     }
     service = {
         "metadata": {"name": "server"},
-        "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
+        "spec": {"selector": labels, "ports": [{"port": 8080, "targetPort": 8080}]},
     }
     deployments = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
     there.cluster.post(deployments, body)
@@ -89,7 +89,7 @@ def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_servic
     wait_for(
         lambda: there.cluster.get(f"{deployments}/server")["status"].get("availableReplicas") == 2, SECONDS, "available"
     )
-    near, far = "http://server/", f"http://server.{NAMESPACE}.svc.cluster.local/"
+    near, far = "http://server:8080/", f"http://server.{NAMESPACE}.svc.cluster.local:8080/"
     seen = there.ask(near, far)
     fetch = f"import urllib.request as it; print(it.urlopen('{far}', timeout=5).read().decode())"
     command = [*resolving(there.folder), sys.executable, "-c", fetch]

@@ -23,6 +23,12 @@ REMEDIES = {
     "kube-controller-manager": RELEASE.format("kube-controller-manager"),
 }
 """Program -> how to get it. setup-envtest has no controller manager, without which no namespace is ever deleted."""
+DOCKER_PLUGIN = "pulumi-resource-docker"
+DOCKER_REMEDIES = {
+    **{name: REMEDIES[name] for name in ("pulumi", "pulumi-language-python")},
+    DOCKER_PLUGIN: f"{PLUGIN.format('docker', version('pulumi-docker'))}; or Go, which builds it",
+}
+"""What it takes to look up an image as the program does."""
 PLUGINS = Path("/usr/lib/cni")
 """Where Debian puts the programs that give a pod its network."""
 PACKAGE = "apt-get install {0}"

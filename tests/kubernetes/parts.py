@@ -32,6 +32,8 @@ FULL = WorkloadArgs(
     telemetry_port=4318,
     migrates=True,
     bootstrap=BootstrapArgs(image=BOOTSTRAP_IMAGE, environment={"DATABASE_NAME": "orders"}, identity=()),
+    identity=(),
+    needs=(),
 )
 LEAST = WorkloadArgs(
     service="pricing",
@@ -43,6 +45,16 @@ LEAST = WorkloadArgs(
     memory_mib=64,
     calls=(),
     callers=(),
+    load_balancer_cidrs=(),
+    target_group_arn=None,
+    database_cidrs=(),
+    database_port=None,
+    certificates_config_map=None,
+    telemetry_port=None,
+    migrates=False,
+    bootstrap=None,
+    identity=(),
+    needs=(),
 )
 
 

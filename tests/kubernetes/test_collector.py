@@ -16,7 +16,12 @@ from tests.kubernetes.test_network_policy import CREDENTIALS, DNS, HTTPS
 from tools.planned import Plan, plan
 
 ARGS = CollectorArgs(
-    namespace="shop", region="eu-central-1", log_group="/shop/dev/metrics", metrics_namespace="shop-dev"
+    namespace="shop",
+    region="eu-central-1",
+    log_group="/shop/dev/metrics",
+    metrics_namespace="shop-dev",
+    identity=(),
+    needs=(),
 )
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 SELECTOR = {"app.kubernetes.io/name": "otel-collector", "app.kubernetes.io/component": "collector"}
@@ -187,6 +192,7 @@ def test_its_pod_is_locked_down_like_a_service_but_for_the_token_of_discovery(re
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "securityContext": server["securityContext"],
+        "terminationGracePeriodSeconds": 30,
         "volumes": [{"name": "configuration", "configMap": {"name": "otel-collector"}}],
     }
     assert container["image"] == IMAGE

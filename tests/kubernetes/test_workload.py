@@ -94,6 +94,26 @@ def test_the_deployment_replaces_pods_without_ever_having_one_less(full: Plan) -
     }
 
 
+@pytest.mark.parametrize(
+    ("callers", "target_group", "drain", "grace"),
+    [
+        ((), TARGET_GROUP, 30, 55),
+        (("orders",), TARGET_GROUP, 30, 55),
+        (("orders",), None, 10, 35),
+        ((), None, None, 25),
+    ],
+)
+def test_a_pod_waits_for_as_long_as_somebody_may_still_send_it_requests(
+    callers: tuple[str, ...], target_group: str | None, drain: int | None, grace: int
+) -> None:
+    made = planned(replace(LEAST, callers=callers, target_group_arn=target_group))
+    pod = pod_of(made.one(":Deployment"))["spec"]
+    [container] = pod["containers"]
+
+    assert container.get("lifecycle") == (drain and {"preStop": {"sleep": {"seconds": drain}}})
+    assert pod["terminationGracePeriodSeconds"] == grace  # 20 to finish, 5 in reserve
+
+
 def test_the_pod_is_locked_down_spread_and_given_time_to_drain(full: Plan) -> None:
     template = pod_of(full.one(":Deployment"))
     pod = {key: value for key, value in template["spec"].items() if key != "containers"}
@@ -109,7 +129,7 @@ def test_the_pod_is_locked_down_spread_and_given_time_to_drain(full: Plan) -> No
             "runAsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": 35,  # 10 to drain, 20 to finish, 5 in reserve
+        "terminationGracePeriodSeconds": 55,  # 30 to drain, 20 to finish, 5 in reserve
         "topologySpreadConstraints": [
             {
                 "topologyKey": key,
@@ -152,7 +172,7 @@ def test_the_container_is_limited_probed_and_cannot_write_but_to_tmp(full: Plan)
             "startupProbe": probe("/livez", 2, 30),
             "livenessProbe": probe("/livez", 10, 3),
             "readinessProbe": probe("/readyz", 5, 2),
-            "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
+            "lifecycle": {"preStop": {"sleep": {"seconds": 30}}},
         }
     ]
 
@@ -181,7 +201,7 @@ def test_the_service_answers_on_port_80_by_pods_that_serve(full: Plan) -> None:
     assert inputs["spec"] == {
         "type": "ClusterIP",
         "selector": SELECTOR,
-        "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
+        "ports": [{"name": "http", "port": 8080, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
     }
 
 
@@ -242,7 +262,7 @@ def test_pods_are_registered_with_the_target_group_and_open_no_security_group(fu
     assert inputs["apiVersion"] == "eks.amazonaws.com/v1"
     assert inputs["metadata"] == METADATA
     assert inputs["spec"] == {  # and no `networking`
-        "serviceRef": {"name": "orders", "port": 80},
+        "serviceRef": {"name": "orders", "port": 8080},
         "targetGroupARN": TARGET_GROUP,
         "targetType": "ip",
     }

@@ -1,6 +1,5 @@
 """The emulated cloud: what we add to MiniStack."""
 
-import json
 import os
 import signal
 import socket
@@ -8,14 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import httpx
+import psutil
 import pytest
 
 from infra.local import mended
-from infra.local.snapshots import JOURNAL, Items, Snapshots
+from infra.local.cloud import client
+from infra.local.snapshots import JOURNAL
 from tests.fixtures import Emulator, Queue, free_port, wait_for
 
 if TYPE_CHECKING:
@@ -49,6 +49,37 @@ def test_a_consumer_that_is_gone_takes_no_message(
     assert [message["Body"] for message in received.get("Messages", [])] == ["for the living"]
 
 
+FOREIGN: dict[str, dict[str, str]] = {
+    "a page of elsewhere": {"Origin": "https://evil.example"},
+    "a page of another port": {"Origin": "http://127.0.0.1:3000"},
+    "a page without an origin": {"Origin": "null"},
+    "an image of a page": {"Sec-Fetch-Site": "cross-site"},
+    "a page whose name leads here": {"Host": "evil.example"},
+    "a name that begins like ours": {"Host": "127.0.0.1.evil.example"},
+    "a host that is none": {"Host": "["},
+    "no host": {"Host": ""},
+}
+
+
+@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN.keys())
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/_ministack/reset"), ("GET", "/_ministack/sqs/messages"), ("OPTIONS", "/"), ("POST", "/")],
+)
+def test_no_page_in_a_browser_can_talk_to_the_emulator(
+    emulator: Emulator, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = httpx.request(method, emulator.url + path, headers=headers)
+
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:4566", "localhost:4566", "[::1]:4566"])
+def test_programs_of_this_machine_can(emulator: Emulator, host: str) -> None:
+    assert httpx.get(f"{emulator.url}/_ministack/ready", headers={"Host": host}).status_code == 200
+
+
 @pytest.fixture
 def own_emulator(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[bytes], str]]]:
     """Starts an emulator on the same state each time."""
@@ -77,7 +108,7 @@ def test_what_was_made_a_second_ago_survives_a_kill(
     own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
 ) -> None:
     process, url = own_emulator()
-    boto3.client("sqs", endpoint_url=url).create_queue(QueueName="kept")
+    client("sqs", url).create_queue(QueueName="kept")
     saved = tmp_path / "sqs.json"
     wait_for(lambda: saved.exists() and "kept" in saved.read_text(), 5, "the queue is written down")
     process.send_signal(signal.SIGKILL)
@@ -85,7 +116,7 @@ def test_what_was_made_a_second_ago_survives_a_kill(
 
     _, url = own_emulator()
 
-    assert boto3.client("sqs", endpoint_url=url).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
+    assert client("sqs", url).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
 
 
 def test_items_survive_a_kill_although_only_what_has_changed_was_written(
@@ -130,69 +161,78 @@ def test_items_survive_an_orderly_end(
 
 
 def make_table(url: str) -> "DynamoDBClient":
-    client = boto3.client("dynamodb", endpoint_url=url)
-    client.create_table(
+    dynamodb = client("dynamodb", url)
+    dynamodb.create_table(
         TableName="things",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    return client
+    return dynamodb
 
 
 def put(url: str, **values: str) -> None:
-    client = boto3.client("dynamodb", endpoint_url=url)
     for pk, value in values.items():
-        client.put_item(TableName="things", Item={"pk": {"S": pk}, "value": {"S": value}})
+        client("dynamodb", url).put_item(TableName="things", Item={"pk": {"S": pk}, "value": {"S": value}})
 
 
 def items(url: str) -> dict[str, str]:
-    found = boto3.client("dynamodb", endpoint_url=url).scan(TableName="things")["Items"]
+    found = client("dynamodb", url).scan(TableName="things")["Items"]
     return {item["pk"]["S"]: item["value"]["S"] for item in found}
 
 
-def test_state_that_has_not_changed_is_not_written_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from ministack import app
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="no limit of another process can be set here")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_disk_that_was_full_for_a_moment_costs_nothing(
+    own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]],
+    emulator: Emulator,
+    tmp_path: Path,
+    end: signal.Signals,
+) -> None:
+    process, url = own_emulator()
+    make_table(url)
+    pool = client("cognito-idp", url).create_user_pool(PoolName="people")["UserPool"]["Id"]
+    whole, journal = tmp_path / "dynamodb.json", tmp_path / JOURNAL
+    wait_for(lambda: whole.exists() and '"things"' in whole.read_text(), 5, "the table is written down")
+    put(url, before="1")
+    wait_for(lambda: journal.exists() and '"before"' in journal.read_text(), 5, "the item is written down")
 
-    state, written = {"topic": [1]}, tmp_path / "sns.json"
-    monkeypatch.setattr(app, "_build_persistence_save_dict", lambda: {"sns": lambda: state})
-    snapshots = Snapshots(tmp_path)
+    # A file may get so long and no longer: like a disk with room for half a line.
+    limited = psutil.Process(process.pid)
+    unlimited = limited.rlimit(psutil.RLIMIT_FSIZE)
+    limited.rlimit(psutil.RLIMIT_FSIZE, (journal.stat().st_size + 30, unlimited[1]))
+    put(url, meanwhile="2")
+    client("cognito-idp", url).admin_create_user(UserPoolId=pool, Username="ada")
+    wait_for(lambda: not journal.read_text().endswith("\n"), 5, "half a line is written")
+    limited.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+    put(url, after="3")
+    wait_for(lambda: '"after"' in journal.read_text(), 5, "writing goes on")
+    wait_for(lambda: '"ada"' in (tmp_path / "cognito.json").read_text(), 5, "people are written down, too")
+    process.send_signal(end)
+    process.wait(timeout=10)
 
-    snapshots.save()
-    assert json.loads(written.read_text())["payload"] == {"topic": [1]}
-    written.write_text("as it was")
-    snapshots.save()
-    assert written.read_text() == "as it was"
-    state["topic"].append(2)
-    snapshots.save()
-    assert json.loads(written.read_text())["payload"] == {"topic": [1, 2]}
+    _, url = own_emulator()
+
+    assert items(url) == {"before": "1", "meanwhile": "2", "after": "3"}
+    assert client("cognito-idp", url).admin_get_user(UserPoolId=pool, Username="ada")["Username"]
 
 
-def test_a_journal_that_has_grown_long_is_folded_into_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from ministack.services import dynamodb
+def test_what_cannot_be_read_is_set_aside_and_the_emulator_starts_with_the_rest(
+    own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
+) -> None:
+    process, url = own_emulator()
+    make_table(url)
+    put(url, thing="1")
+    client("sqs", url).create_queue(QueueName="lost")
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=10)
+    (tmp_path / "sqs.json").write_bytes(b'{"torn')
 
-    for name in ("_set_item", "_remove_item", "_items_replaced"):
-        monkeypatch.setattr(dynamodb, name, getattr(dynamodb, name))  # put back after this test
-    monkeypatch.setattr("infra.local.snapshots.JOURNAL_LEAST_BYTES", 100)
-    table = {"TableArn": "arn:aws:dynamodb:eu-central-1:000000000000:table/long", "items": {}}
-    monkeypatch.setitem(dynamodb._tables._data, ("000000000000", "eu-central-1", "long"), table)
-    written: list[str] = []
+    _, url = own_emulator()
 
-    def write(state: dict[str, Any]) -> int:
-        written.append(repr(state["tables"]._data))
-        return 200
-
-    kept = Items(tmp_path)
-    kept.replay()
-    kept.save(write)
-    for number in range(20):
-        dynamodb._set_item(table, f"thing-{number}", "", {"pk": {"S": f"thing-{number}"}})
-        kept.save(write)
-
-    assert len(written) < 10
-    journal = tmp_path / JOURNAL
-    kept_text = written[-1] + (journal.read_text() if journal.exists() else "")
-    assert all(f"thing-{number}" in kept_text for number in range(20))
+    assert items(url) == {"thing": "1"}
+    assert client("sqs", url).list_queues().get("QueueUrls", []) == []
+    assert (tmp_path / "sqs.json.damaged-1").read_bytes() == b'{"torn'
 
 
 def test_the_text_of_a_condition_is_read_once_for_all_items(monkeypatch: pytest.MonkeyPatch) -> None:

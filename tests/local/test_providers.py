@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from pulumi.dynamic import ReadResult
 
+from infra.local import servers
 from infra.local.cloud import client
-from infra.local.databases import _DatabaseProvider
+from infra.local.databases import _ClusterProvider, _DatabaseProvider
+from infra.local.errors import ServerAway
 from infra.local.identity import STAFF, _AppClientProvider, _GroupProvider, _PoolProvider, _ScopesProvider
 from infra.local.messaging import _QueueProvider, _SubscriptionProvider, _TopicProvider
 from infra.local.provider import EnsuringProvider, Properties
@@ -73,6 +75,34 @@ def test_a_database_that_is_there_is_adopted_with_its_data_and_a_new_password(cl
 
 def test_a_database_on_a_server_that_does_not_run_is_not_present(cluster: Properties) -> None:
     assert not _DatabaseProvider().present({"name": "any", **cluster, "port": free_port()})
+
+
+def test_a_server_whose_making_was_interrupted_is_not_there_and_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    attempts = []
+
+    def initdb(command: list[str], directory: Path | None = None) -> str:
+        if directory is None:
+            return "postgres (PostgreSQL) 15.1"
+        assert list(directory.iterdir()) == []
+        (directory / "PG_VERSION").write_text("15")
+        attempts.append(directory)
+        if len(attempts) == 1:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(servers, "_run", initdb)
+    cluster = {"name": "postgres", "directory": str(tmp_path / "postgres")}
+    with pytest.raises(KeyboardInterrupt):
+        made(_ClusterProvider(), cluster)
+    assert not _ClusterProvider().present(cluster)
+
+    made(_ClusterProvider(), cluster)
+
+    assert _ClusterProvider().present(cluster)
+    assert (tmp_path / "postgres/data/pg_hba.conf").read_text() == servers.HOST_BASED_AUTHENTICATION
+    assert sorted(path.name for path in (tmp_path / "postgres").iterdir()) == ["data", "password"]
 
 
 def test_a_queue_gets_the_wanted_events_of_a_topic_as_they_were_published(emulator: Emulator) -> None:
@@ -143,10 +173,24 @@ def test_people_and_application_keep_their_ids_when_they_are_made_sure_of_again(
     pool, wanted = people(emulator)
     application = made(_AppClientProvider(), wanted)
 
+    _AppClientProvider().delete("app", application)
     again, _ = people(emulator)
 
     assert again["pool_id"] == pool["pool_id"]
     assert made(_AppClientProvider(), wanted)["client_id"] == application["client_id"]
+
+
+def test_an_application_is_found_again_among_many(emulator: Emulator) -> None:
+    _, wanted = people(emulator)
+    first = made(_AppClientProvider(), {**wanted, "name": "first-of-many"})
+    for number in range(70):
+        client("cognito-idp", emulator.url).create_user_pool_client(
+            UserPoolId=wanted["pool_id"], ClientName=f"{number}"
+        )
+    last = made(_AppClientProvider(), {**wanted, "name": "last-of-many"})
+
+    for known in (first, last):
+        assert made(_AppClientProvider(), {**wanted, "name": known["name"]})["client_id"] == known["client_id"]
 
 
 def test_the_application_has_no_secret_and_may_ask_for_the_declared_scopes_by_code_alone(emulator: Emulator) -> None:
@@ -224,4 +268,6 @@ def test_everything_on_an_emulator_that_does_not_run_is_gone_and_removing_it_is_
     nowhere = {"name": "x", "endpoint": f"http://127.0.0.1:{free_port()}", "arn": "arn:aws:sns:eu-central-1:0:x"}
 
     assert not _TopicProvider().present(nowhere)
+    with pytest.raises(ServerAway, match="`x` cannot be made, its server does not answer: Could not connect"):
+        _TopicProvider().create(nowhere)
     _TopicProvider().delete("x", nowhere)

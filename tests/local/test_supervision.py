@@ -1,7 +1,10 @@
 """Processes of the laptop, under a real supervisord."""
 
 import os
+import re
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,8 @@ import pytest
 from infra.local.log_rotation import LOG_BYTES
 from infra.local.processes import _JobProvider, _ProcessProvider
 from infra.local.provider import Properties
-from infra.local.supervision import ProcessFailed, Supervisord, port_is_free
+from infra.local.readiness import Fault, Probe, answer, fault, port_is_free
+from infra.local.supervision import ProcessFailed, Program, Supervisord, find_processes
 from tests.fixtures import free_port, wait_for
 
 SERVER = """
@@ -55,6 +59,15 @@ def process(supervisord: Supervisord, folder: Path, code: str = SERVER, name: st
     }
 
 
+def program(properties: Properties) -> Program:
+    fields = ("name", "command", "directory", "environment")
+    return Program(**{field: properties[field] for field in fields})
+
+
+def probe(properties: Properties) -> Probe:
+    return Probe(**{field: properties[field] for field in ("name", "port", "ready")})
+
+
 def pid(folder: Path) -> int:
     return int((folder / "pid").read_text() or 0)
 
@@ -63,7 +76,7 @@ def test_a_process_that_is_killed_is_started_again(supervisord: Supervisord, tmp
     properties = process(supervisord, tmp_path)
     _ProcessProvider().ensure(properties, {})
     first = pid(tmp_path)
-    wait_for(lambda: supervisord.state("server") == "RUNNING", 10, "it runs, and does not just start")
+    wait_for(lambda: supervisord.state("server")[0] == "RUNNING", 10, "it runs, and does not just start")
 
     os.kill(first, signal.SIGKILL)
 
@@ -194,6 +207,110 @@ def test_what_a_killed_supervisord_leaves_behind_is_ended_by_the_next_one(
 
     assert not psutil.pid_exists(pid(tmp_path))
     assert port_is_free(properties["port"])
+
+
+@pytest.mark.parametrize("removed", ["folder", "socket", "nothing, but it is stopped"])
+def test_a_supervisord_that_cannot_be_asked_is_ended_with_its_processes_by_the_next_one(
+    tmp_path: Path, removed: str
+) -> None:
+    daemon = Supervisord(str(tmp_path / "run"))
+    daemon.start()
+    (first,) = supervisords(tmp_path)
+    properties = process(daemon, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    match removed:
+        case "folder":
+            shutil.rmtree(daemon.directory)
+        case "socket":
+            daemon.socket.unlink()
+        case _:
+            first.suspend()
+
+    daemon.start()
+
+    assert not first.is_running()
+    assert not psutil.pid_exists(pid(tmp_path))
+    assert port_is_free(properties["port"])
+    assert len(supervisords(tmp_path)) == 1
+    shutil.rmtree(daemon.directory)
+    daemon.stop()
+    assert supervisords(tmp_path) == []
+
+
+def supervisords(folder: Path) -> list[psutil.Process]:
+    return find_processes(lambda process: f"{folder}/run/supervisord.conf" in process.cmdline())
+
+
+@pytest.mark.parametrize("error", [psutil.NoSuchProcess(1), psutil.ZombieProcess(1), psutil.AccessDenied(1), OSError()])
+def test_processes_that_end_while_all_are_looked_through_are_left_out(error: Exception) -> None:
+    own = os.getpid()
+
+    def is_own(process: psutil.Process) -> bool:
+        if process.pid != own:
+            raise error
+        return True
+
+    assert [process.pid for process in find_processes(is_own)] == [own]
+
+
+def test_a_process_that_is_stopped_is_not_there_and_runs_again_when_it_is_made_sure_of(
+    supervisord: Supervisord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    wait_for(lambda: supervisord.state("server")[0] == "RUNNING", 10, "it runs, and does not just start")
+    psutil.Process(stopped := pid(tmp_path)).suspend()
+
+    found = fault(supervisord, probe(properties))
+    assert supervisord.state("server") == ("RUNNING", stopped)
+    assert found == Fault(f"process {stopped} is stopped (SIGSTOP)", lasting=True)
+    assert _ProcessProvider().diff("server", properties, properties).changes
+    assert capsys.readouterr().err == f"`server` does not do its work: process {stopped} is stopped (SIGSTOP)\n"
+
+    _ProcessProvider().ensure(properties, properties)
+    assert fault(supervisord, probe(properties)) is None
+    assert pid(tmp_path) != stopped
+
+
+IDLE = "import time\nwhile True: time.sleep(1)\n"
+
+
+def test_a_process_in_whose_place_another_program_answers_is_not_there_and_the_other_is_named(
+    supervisord: Supervisord, tmp_path: Path
+) -> None:
+    """Two programs that look alike from outside: the answer has to come from our own."""
+    properties = process(supervisord, tmp_path)
+    _ProcessProvider().ensure(properties, {})
+    supervisord.halt("server")
+    (tmp_path / "server.py").write_text(IDLE)
+    (tmp_path / "other.py").write_text(SERVER)
+    command = [sys.executable, str(tmp_path / "other.py")]
+    with subprocess.Popen(command, env={"PORT": str(properties["port"])}, cwd=tmp_path) as other:
+        try:
+            wait_for(lambda: answer(f"http://127.0.0.1:{properties['port']}/") is None, 10, "the other answers")
+            supervisord.run(program(properties))
+            wait_for(lambda: supervisord.state("server")[0] == "RUNNING", 10, "supervisord takes it for running")
+            provider = _ProcessProvider()
+            provider.present_seconds = 0.1
+            taken = f"taken by another program: process {other.pid}, `{' '.join(command)}"[:100]
+
+            assert not provider.present(properties)
+            assert taken in str(fault(supervisord, probe(properties)))
+            with pytest.raises(ProcessFailed, match=f"port {properties['port']} of `server` is {re.escape(taken)}"):
+                provider.ensure(properties, properties)
+        finally:
+            other.kill()
+
+
+def test_a_process_that_is_not_ready_is_not_there(supervisord: Supervisord, tmp_path: Path) -> None:
+    properties = process(supervisord, tmp_path)
+    provider = _ProcessProvider()
+    provider.ensure(properties, {})
+    provider.present_seconds = 0.1
+
+    assert not provider.present({**properties, "ready": "/nowhere"})
+    found = fault(supervisord, probe({**properties, "ready": "/nowhere"}))
+    assert found == Fault(f"GET http://127.0.0.1:{properties['port']}/nowhere gave 404", lasting=False)
 
 
 def test_stopping_ends_every_process_and_removes_every_file(tmp_path: Path) -> None:

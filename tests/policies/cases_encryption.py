@@ -3,6 +3,7 @@
 from tests.policies.cases import REMOVED, but, other, passes, resource, violates
 
 DATABASE, TABLE = "aws:rds/instance:Instance", "aws:dynamodb/table:Table"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 QUEUE, TOPIC = "aws:sqs/queue:Queue", "aws:sns/topic:Topic"
 VOLUME, STORAGE_CLASS = "aws:ebs/volume:Volume", "kubernetes:storage.k8s.io/v1:StorageClass"
 CLUSTER, KEY = "aws:eks/cluster:Cluster", "aws:kms/key:Key"
@@ -60,6 +61,9 @@ CASES = [
     passes("topic-encrypted", "a key of the stack", resource(TOPIC, {"kmsMasterKeyId": KEY_ARN})),
     violates("topic-encrypted", "nothing said", resource(TOPIC, {}), finds=("kmsMasterKeyId is missing",)),
     other("topic-encrypted", "a subscription", resource("aws:sns/topicSubscription:TopicSubscription", {})),
+    passes("log-group-encrypted", "a key of the stack", resource(LOG_GROUP, {"kmsKeyId": KEY_ARN})),
+    violates("log-group-encrypted", "nothing said", resource(LOG_GROUP, {}), finds=("kmsKeyId is missing",)),
+    other("log-group-encrypted", "a stream in one", resource("aws:cloudwatch/logStream:LogStream", {})),
     passes("volume-encrypted", "a volume that is", resource(VOLUME, {"encrypted": True})),
     passes("volume-encrypted", "volumes of a class that are", resource(STORAGE_CLASS, encrypted_class)),
     violates("volume-encrypted", "a volume", resource(VOLUME, {"size": 8}), finds=("encrypted is not true",)),

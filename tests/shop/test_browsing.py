@@ -47,6 +47,16 @@ def test_what_others_have_written_does_not_steer_the_terminal(shop: FakeShop, ru
     assert "[2J[red]Tea[/red]" in shown
 
 
+@pytest.mark.parametrize("unseen", ["\u202e", "\u2066", "\u200f", "\u200b", "\u2028", "\u0085", "\ufeff"], ids=ascii)
+def test_what_others_have_written_is_shown_in_the_order_it_has(shop: FakeShop, run: Run, unseen: str) -> None:
+    shop.on("GET /products", Answer(body=page(product(name=f"tea {unseen}gnp"))))
+
+    shown = run("browse").stdout
+
+    assert unseen not in shown
+    assert "tea  gnp" in shown
+
+
 def test_an_answer_of_another_version_is_one_line(shop: FakeShop, run: Run) -> None:
     shop.on("GET /products", Answer(body=page({"sku": "TEA"})))
 

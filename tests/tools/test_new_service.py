@@ -119,15 +119,16 @@ def test_the_image_of_a_new_service_is_made_as_those_of_the_others(services: Pat
 @pytest.mark.parametrize(
     ("name", "language", "said"),
     [
-        ("", "python", "NAME: `` will not do: lower-case letters, digits and single hyphens"),
-        ("Gifts", "python", "NAME: `Gifts` will not do: lower-case letters"),
+        ("", "python", "NAME: `` is invalid: lower-case letters, digits and single hyphens"),
+        ("Gifts", "python", "NAME: `Gifts` is invalid: lower-case letters"),
         ("a" * 25, "go", "at most 24 of them"),
         ("chassis", "go", "NAME: there is a folder .*chassis already"),
         ("otel-collector", "go", "NAME: `otel-collector` is taken by the collector of traces"),
-        ("json", "python", "NAME: `json` is the name of a Python package"),
+        ("json", "python", "NAME: `json` is taken by the module `json` of Python"),
+        ("queue", "go", "NAME: `queue` is taken: who calls it finds it by QUEUE_URL"),
         ("httpx", "python", "NAME: `httpx` is the name of a Python package"),
         ("orders", "python", "NAME: there is a folder .*orders already"),
-        ("gifts", "rust", "LANGUAGE: `rust` will not do: go or python"),
+        ("gifts", "rust", "LANGUAGE: `rust` is invalid: go or python"),
     ],
 )
 def test_what_cannot_be_a_service_is_refused_and_nothing_is_written(

@@ -1,8 +1,11 @@
 """What GitHub runs: only what a contributor runs, by actions that cannot change, with no more rights than it needs."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -37,15 +40,6 @@ def triggers(file: Path) -> set[str]:
 
 def takes_on_a_role(job: dict[str, Any]) -> bool:
     return bool(job.get("permissions", {}).get("id-token") == "write")
-
-
-def test_there_are_a_check_a_preview_and_a_deployment() -> None:
-    assert {file.name: triggers(file) for file in WORKFLOWS} == {
-        "ci.yml": {"push", "pull_request"},
-        "preview.yml": {"pull_request"},
-        "deploy.yml": {"push", "workflow_dispatch"},
-        "up.yml": {"workflow_call"},
-    }
 
 
 @every_workflow
@@ -92,7 +86,8 @@ def test_ci_runs_what_the_contributing_guide_says() -> None:
     script = (ROOT / ".ci/run").read_text()
 
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
-    assert [line for line in script.splitlines() if line.startswith("make ")][:2] == ["make check", "make test"]
+    assert "set -euo pipefail" in script.splitlines()
+    assert {"make check", "make test", "make integration"} <= set(script.splitlines())
 
 
 @every_workflow
@@ -121,33 +116,150 @@ def test_every_job_ends(file: Path) -> None:
     assert [name for name, job in jobs(file).items() if "steps" in job and "timeout-minutes" not in job] == []
 
 
-def test_main_goes_to_dev_then_to_staging_then_to_prod_and_only_dev_builds_images() -> None:
-    deployed = jobs(ROOT / ".github/workflows/deploy.yml")
+def only(name: str) -> dict[str, Any]:
+    """The one job of this workflow."""
+    [job] = jobs(ROOT / ".github/workflows" / name).values()
+    return job
 
-    assert workflow(ROOT / ".github/workflows/deploy.yml")["on"]["push"] == {"branches": ["main"]}
-    assert {name: (job.get("needs"), job["with"]) for name, job in deployed.items()} == {
-        "dev": (None, {"stack": "dev", "builds-images": True}),
-        "staging": ("dev", {"stack": "staging"}),
-        "prod": ("staging", {"stack": "prod"}),
+
+def configured(job: dict[str, Any], action: str) -> dict[str, Any]:
+    """What the one step with this action is given."""
+    [given] = [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith(f"{action}@")]
+    return dict(given)
+
+
+def test_a_workflow_is_started_by_main_or_a_pull_request_or_a_person_and_by_no_other_branch_or_path() -> None:
+    assert {file.name: workflow(file)["on"] for file in WORKFLOWS} == {
+        "ci.yml": {"push": {"branches": ["main"]}, "pull_request": None},
+        "preview.yml": {"pull_request": None},
+        "deploy.yml": {"push": {"branches": ["main"]}, "workflow_dispatch": None},
+        "up.yml": {
+            "workflow_call": {
+                "inputs": {
+                    "stack": {"description": ANY, "required": True, "type": "string"},
+                    "builds-images": {"description": ANY, "default": False, "type": "boolean"},
+                }
+            }
+        },
     }
-    assert deployed["dev"]["if"] == "github.ref == 'refs/heads/main'"
-    assert {job["uses"] for job in deployed.values()} == {"./.github/workflows/up.yml"}
+
+
+@every_workflow
+def test_a_step_that_fails_fails_the_job_and_what_waits_for_it(file: Path) -> None:
+    """`continue-on-error`, `if: always()` and `|| true` would let a deployment go on after what it waits for failed."""
+    for job in jobs(file).values():
+        assert "continue-on-error" not in job
+        assert "always()" not in job.get("if", "")
+    for step in steps(file):
+        assert "continue-on-error" not in step
+        assert step.get("name") == "Summary" or step.get("if") in (None, "inputs.builds-images")
+        # GitHub's own shell for `run` has no pipefail; `bash` by name has.
+        assert "|" not in step.get("run", "") or step.get("shell") == "bash"
+
+
+@every_workflow
+def test_what_runs_is_a_machine_of_github_with_nothing_in_its_environment_that_nobody_expects(file: Path) -> None:
+    assert set(workflow(file)) <= {"name", "on", "permissions", "concurrency", "jobs"}
+    assert {job["runs-on"] for job in jobs(file).values() if "steps" in job} <= {"ubuntu-24.04"}
+    for job in jobs(file).values():
+        assert {"env", "defaults", "container", "services", "strategy", "secrets"}.isdisjoint(job)
+    for step in steps(file):
+        assert set(step.get("env", {})) <= {"PULUMI_BACKEND_URL", "REGISTRY", "STACK"}
+
+
+def test_main_is_checked_to_the_end_and_a_pull_request_only_in_its_last_version() -> None:
+    ci, preview = (workflow(ROOT / ".github/workflows" / name)["concurrency"] for name in ("ci.yml", "preview.yml"))
+
+    assert ci == {
+        "group": "ci-${{ github.ref }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+    assert preview == {"group": "preview-${{ github.ref }}", "cancel-in-progress": True}
+
+
+def test_what_is_checked_is_what_is_deployed_by_the_oldest_python_that_the_project_takes() -> None:
+    oldest = re.search(r'requires-python = ">=([\d.]+)', (ROOT / "pyproject.toml").read_text())
+
+    assert oldest
+    for name in ("ci.yml", "preview.yml", "up.yml"):
+        assert configured(only(name), "actions/setup-python") == {"python-version": oldest[1]}
+
+
+def test_main_goes_to_dev_then_to_staging_then_to_prod_and_only_dev_builds_images() -> None:
+    token = {"contents": "read", "id-token": "write"}
+    up = {"uses": "./.github/workflows/up.yml", "permissions": token}
+
+    # Without an `if`, a job runs only when all that it needs has succeeded.
+    assert jobs(ROOT / ".github/workflows/deploy.yml") == {
+        "dev": {**up, "if": "github.ref == 'refs/heads/main'", "with": {"stack": "dev", "builds-images": True}},
+        "staging": {**up, "needs": "dev", "with": {"stack": "staging"}},
+        "prod": {**up, "needs": "staging", "with": {"stack": "prod"}},
+    }
 
 
 def test_an_environment_is_deployed_by_its_own_role_by_one_run_at_a_time_which_is_never_cut_off() -> None:
-    [job] = jobs(ROOT / ".github/workflows/up.yml").values()
-    [role] = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
+    job = only("up.yml")
 
+    assert set(job) == {"runs-on", "timeout-minutes", "environment", "concurrency", "permissions", "steps"}
     assert job["environment"] == "${{ inputs.stack }}"
     assert job["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": False}
-    assert role["role-to-assume"] == "${{ vars.AWS_ROLE }}"
-    assert job["timeout-minutes"] * 60 < role["role-duration-seconds"] == 7200
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert configured(job, "aws-actions/configure-aws-credentials") == {
+        "aws-region": "${{ vars.AWS_REGION }}",
+        "role-to-assume": "${{ vars.AWS_ROLE }}",
+        "role-duration-seconds": 7200,
+    }
+    assert 60 <= job["timeout-minutes"] < 7200 / 60
 
 
-def test_a_preview_runs_outside_of_every_github_environment() -> None:
-    [job] = jobs(ROOT / ".github/workflows/preview.yml").values()
-    [role] = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
+def test_an_environment_is_brought_to_this_commit_by_make_with_its_own_state() -> None:
+    steps = only("up.yml")["steps"]
+    backend = {"PULUMI_BACKEND_URL": "${{ vars.PULUMI_BACKEND_URL }}"}
 
-    assert "environment" not in job
-    assert role["role-to-assume"] == "${{ vars.AWS_PREVIEW_ROLE }}"
-    assert "dependabot" in job["if"]
+    assert [(step["run"], step["env"]) for step in steps if "run" in step] == [
+        ("make login", {"REGISTRY": "${{ vars.REGISTRY }}"}),
+        ('make up STACK="$STACK"', {**backend, "STACK": "${{ inputs.stack }}"}),
+    ]
+    assert [step.get("uses", "").partition("@")[0] for step in steps if "if" in step] == [
+        "docker/setup-qemu-action",
+        "docker/setup-buildx-action",
+    ]
+    # The role is there before the first command, and the code of a commit is that of this run.
+    assert ["run" in step for step in steps] == sorted("run" in step for step in steps)
+    assert configured({"steps": steps}, "actions/checkout") == {"persist-credentials": False}
+
+
+def test_a_preview_runs_outside_of_every_github_environment_and_looks_at_dev_alone() -> None:
+    job = only("preview.yml")
+    commands = [step for step in job["steps"] if "run" in step]
+
+    assert set(job) == {"if", "runs-on", "timeout-minutes", "permissions", "steps"}
+    assert job["if"] == f"{OUR_OWN_CODE} && github.actor != 'dependabot[bot]'"
+    assert configured(job, "aws-actions/configure-aws-credentials") == {
+        "aws-region": "${{ vars.AWS_REGION }}",
+        "role-to-assume": "${{ vars.AWS_PREVIEW_ROLE }}",
+    }
+    assert commands[0]["run"] == "make preview STACK=dev | tee preview.txt"
+    assert commands[0]["env"] == {"PULUMI_BACKEND_URL": "${{ vars.PULUMI_BACKEND_URL }}"}
+
+
+def test_the_summary_of_a_preview_is_what_was_printed_and_nothing_that_runs(tmp_path: Path) -> None:
+    [summary] = [step for step in only("preview.yml")["steps"] if step.get("name") == "Summary"]
+    (tmp_path / "preview.txt").write_text("\x1b[32m+ create\x1b[0m $(touch ran) `touch ran`\n" + "x" * 2_000_000)
+    environment = {"PATH": os.defpath, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+
+    subprocess.run(["bash", "-e", "-c", summary["run"]], cwd=tmp_path, env=environment, check=True)
+
+    written = (tmp_path / "summary").read_text()
+    assert summary["if"] == "always()"
+    assert "\n+ create $(touch ran) `touch ran`\n" in written
+    assert len(written) < 1024**2
+    assert written.endswith("\n~~~~\n")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_ci_may_take_as_long_as_everything_takes_and_has_no_role() -> None:
+    job = only("ci.yml")
+
+    assert set(job) == {"runs-on", "timeout-minutes", "steps"}
+    assert 30 <= job["timeout-minutes"] <= 120

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from infra.local.gateway import access_log, proxy
 from infra.local.gateway.access_log import EXCHANGE, AccessLog, Exchange
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 # Quotas of an HTTP API. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 BODY_MAX_BYTES = 10 * 1024 * 1024
 HEADERS_MAX_BYTES = 10240
-# Where aiohttp's parser gives up with a plain 400. Far above the quota, so that the answer to less than this is ours.
-PARSER_MAX_BYTES = 1024 * 1024
+# Where aiohttp's parser gives up a line. Above the quota, so that most heads over it are logged with their route.
+PARSER_MAX_BYTES = 64 * 1024
 # For how long the rest of a refused body is read and thrown away: a client that sends first and reads then would
 # otherwise find its connection reset and never see the answer.
 LINGERING_SECONDS = 2.0
@@ -128,6 +129,30 @@ class Gateway:
             raise Problem(403, exchange.authorizer_error, _challenge("insufficient_scope", scope=scopes))
 
 
+class _Connection(web.RequestHandler):
+    """Answers what is longer than the parser takes as any other head over the quota; aiohttp would say 400."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if not isinstance(exc, LineTooLong):
+            return super().handle_error(request, status, exc, message)
+        request[EXCHANGE] = exchange = Exchange()
+        response: web.StreamResponse = _headers_too_large().response(exchange.request_id)
+        response.headers[proxy.REQUEST_ID_HEADER] = exchange.request_id
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
 async def serve(config: Config, listen: Listen) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what is in flight."""
     stopping = asyncio.Event()
@@ -135,7 +160,7 @@ async def serve(config: Config, listen: Listen) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with proxy.new_session() as session:
         gateway = Gateway(config, session, stopping)
-        server = web.Server(
+        server = _Server(
             gateway.handle,
             access_log=access_log.logger,
             access_log_class=AccessLog,
@@ -180,7 +205,11 @@ def _check_headers(request: web.BaseRequest) -> None:
     """The quota is on the request line and the values of all headers together."""
     line = len(request.method) + len(request.raw_path) + len(" HTTP/1.1") + 1
     if line + sum(map(len, request.headers.values())) > HEADERS_MAX_BYTES:
-        raise Problem(431, f"the request line and the headers are more than {HEADERS_MAX_BYTES} bytes")
+        raise _headers_too_large()
+
+
+def _headers_too_large() -> Problem:
+    return Problem(431, f"the request line and the headers are more than {HEADERS_MAX_BYTES} bytes")
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:

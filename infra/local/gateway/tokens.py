@@ -107,6 +107,9 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Caller:
         """Raises TokenRefused."""
+        if not token.isascii():
+            # aiohttp gives bytes that are no UTF-8 as lone surrogates, which nothing can encode.
+            raise TokenRefused("the token is malformed")
         # A digest, so that the memory of this process holds no tokens.
         digest = hashlib.sha256(token.encode()).digest()
         caller = self._callers.get(digest)

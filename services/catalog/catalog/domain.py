@@ -7,25 +7,27 @@ from typing import Annotated
 
 from chassis.models import RequestModel
 from chassis.money import Money
-from pydantic import Field
+from chassis.text import LINE, LINES
+from pydantic import Field, StringConstraints
 
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9-]{0,63}$"
 CATEGORY_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
 MAX_SEARCH = 200
 """Characters of what is searched for."""
-# The codes of control characters: text of one line has none of them, text of several lines only tab and line feed.
-_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
-_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 Sku = Annotated[str, Field(pattern=SKU_PATTERN, examples=["TEA-GREEN-100"])]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), LINE, Field(examples=["Green tea, 100 g"])]
+Description = Annotated[
+    str, StringConstraints(max_length=5_000), LINES, Field(examples=["A mild tea from the first harvest."])
+]
 Category = Annotated[str, Field(pattern=CATEGORY_PATTERN, examples=["tea"])]
 
 
 class Content(RequestModel):
     """What the staff say of a product: all of it, each time."""
 
-    name: str = Field(min_length=1, max_length=200, pattern=_ONE_LINE, examples=["Green tea, 100 g"])
-    description: str = Field(max_length=5_000, pattern=_LINES, examples=["A mild tea from the first harvest."])
+    name: Name
+    description: Description
     category: Category
     list_price: Money = Field(description="The price of a piece before any promotion.")
     active: bool = Field(strict=True, description="Whether the public may see and buy it.")

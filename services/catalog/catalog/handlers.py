@@ -9,6 +9,7 @@ from typing import Any
 from chassis import outbox
 from chassis.database import Database
 from chassis.money import Money
+from chassis.text import normalised
 from sqlalchemy import Row, Select, Text, any_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -66,7 +67,7 @@ async def page(
     """
     given: dict[str, str | None] = {"search": search, "category": category, "after": after}
     if search is not None:
-        given["search"] = _HYPHEN.sub(" ", search)
+        given["search"] = _HYPHEN.sub(" ", normalised(search))
         given["beginning"] = f"{search.upper()}%" if _BEGINNING.fullmatch(search) else None
     given = {name: value for name, value in given.items() if value is not None}
     async with database.connection() as connection:

@@ -1,14 +1,22 @@
 """What a query may not do: it is refused with a reason before anything of it is executed, and in little time."""
 
+import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
+from catalog.bootstrap import CatalogSettings
 from catalog.storefront import limits
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 
-from .shops import Shop
+from tests.tokens import Issuer
+
+from .shops import Shop, opened
 from .test_bad_input import assert_problem
 
 MOST_SECONDS = 5.0
@@ -164,6 +172,71 @@ async def test_a_flood_of_mistakes_is_answered_with_a_few_of_them(shop: Shop) ->
     assert errors[-1]["message"].startswith("Too many validation errors")
 
 
+DIGITS = st.sampled_from([1, 10, 11, 4300, 4301, 7000]).map("9".__mul__)
+"""Python makes no number of more than 4300 digits of a text: https://docs.python.org/3/library/stdtypes.html#int-max-str-digits"""
+NUMBERS = st.builds(
+    "{}{}{}".format, st.sampled_from(["", "-", "+"]), DIGITS, st.sampled_from(["", ".5", "e400", "E-400"])
+)
+ESCAPES = st.sampled_from(
+    ["\\u0000", "\\uD800", "\\uDC00\\uD800", "\\u{D800}", "\\u{110000}", "\\u{9999999999}", "\\q"]
+)
+CHARACTERS = st.one_of(ESCAPES, st.characters(codec="utf-8", exclude_characters="\0"), st.just("tea"))
+STRINGS = st.lists(CHARACTERS, max_size=6).map("".join)
+LITERALS = st.recursive(
+    st.one_of(
+        NUMBERS,
+        STRINGS.map('"{}"'.format),
+        STRINGS.map('"""{}"""'.format),
+        st.sampled_from(["null", "true", "TRUE", "$unknown", "1 2", ""]),
+    ),
+    lambda inner: st.one_of(inner.map("[{}]".format), inner.map("{{a: {}}}".format)),
+    max_leaves=20,
+)
+PLACES = [
+    "{products(first: %s) {edges {cursor}}}",
+    "{products(search: %s) {edges {cursor}}}",
+    "{products(category: %s) {edges {cursor}}}",
+    "{products(after: %s) {edges {cursor}}}",
+    "{products(unknown: %s) {edges {cursor}}}",
+    "{product(sku: %s) {sku}}",
+    "{__typename @include(if: %s)}",
+    "query ($first: Int = %s) {products(first: $first) {edges {cursor}}}",
+    "query ($sku: String = %s) {products(search: $sku) {edges {cursor}}}",
+    "query ($shown: Boolean! = %s) {__typename @skip(if: $shown)}",
+]
+
+
+def test_whatever_literal_is_written_is_answered_or_refused_in_the_form_of_graphql(
+    settings: CatalogSettings, tokens: Issuer
+) -> None:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        shop = runner.run(stack.enter_async_context(opened(settings, tokens)))
+
+        @effort(max_examples=150, deadline=None, derandomize=True)
+        @given(st.sampled_from(PLACES), LITERALS)
+        def check(place: str, literal: str) -> None:
+            answer = runner.run(shop.query(place % literal))
+            assert answer.status_code in (200, 400), answer.text
+            assert answer.json().keys() <= {"data", "errors"}, answer.text
+            for error in answer.json().get("errors", ()):
+                assert "set_int_max_str_digits" not in error["message"]
+
+        try:
+            check()
+        finally:
+            runner.run(stack.aclose())
+
+
+@pytest.mark.parametrize("digits", [4301, 5000])
+async def test_a_number_of_thousands_of_digits_is_no_int(shop: Shop, digits: int) -> None:
+    [error] = await refused(shop, {"query": f"{{products(first: {'9' * digits}) {{edges {{cursor}}}}}}"})
+
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert error["message"].startswith("Expected value of type 'Int!', found 999")
+    assert error["locations"] == [{"line": 1, "column": 18}]
+
+
 WRONG_VARIABLES: dict[str, tuple[Any, str]] = {
     "a missing one": ({}, "'$sku' of required type 'String!' was not provided"),
     "null": ({"sku": None}, "must not be null"),
@@ -226,6 +299,12 @@ UNFIT_BODIES: dict[str, tuple[bytes, int, str | None]] = {
     ),
     "no UTF-8": (b'{"query": "{__typename} #\xff"}', 400, None),
     "cut off": (b'{"query": "', 400, None),
+    "a number of thousands of digits": (
+        b'{"query": "{__typename}", "variables": {"a": ' + b"9" * 5_000 + b"}}",
+        400,
+        None,
+    ),
+    "lists thousands deep": (b'{"query": ' + b"[" * 100_000, 400, None),
     "more than 1 MiB": (json.dumps({"query": "#" * 2**20}).encode(), 413, None),
 }
 

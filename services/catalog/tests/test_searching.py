@@ -76,6 +76,14 @@ async def test_a_changed_product_is_found_by_what_it_is_now(teas: Shop) -> None:
     assert await found(teas, "black") == ["BLACK-100"]
 
 
+@pytest.mark.parametrize("stored", ["Maté", "Mate\u0301"], ids=["composed", "decomposed"])
+@pytest.mark.parametrize("search", ["maté", "mate\u0301"], ids=["composed", "decomposed"])
+async def test_what_looks_the_same_is_found(shop: Shop, stored: str, search: str) -> None:
+    await shop.added("MATE", name=stored)
+
+    assert await found(shop, search) == ["MATE"]
+
+
 async def test_a_category_narrows_a_search(teas: Shop) -> None:
     assert await found(teas, "tea", category="dishes") == ["CUP"]
     assert await found(teas, "tea", category="tea") == ["BLACK-100", "GREEN-100"]

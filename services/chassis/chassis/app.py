@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from chassis import auth, probes, problems
-from chassis.middleware import INTERNAL_PATHS, BodyLimit, NulFilter, RequestContext
+from chassis.middleware import INTERNAL_PATHS, BodyLimit, HeaderLimit, NulFilter, RequestContext
 from chassis.service import Service
 from chassis.settings import BadEnvironmentError, Settings
 from chassis.workers import WorkerGroup
@@ -75,6 +75,7 @@ def create_app(service: Service, *, verifier: auth.Verifier | None = None) -> Fa
     # The last one added is the outermost.
     app.add_middleware(NulFilter)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(HeaderLimit)
     app.add_middleware(RequestContext)
     return app
 

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from structlog.contextvars import bound_contextvars
 
 from chassis import aws
@@ -193,8 +194,9 @@ class Consumer(Generic[Tx]):
         handler = self._handlers.get(event.type) if event else None
         if event is not None and handler is not None:
             return _Task(message=message, event=event, handler=handler)
-        if message.deliveries == 1:
-            log.error("message_unreadable", message_id=message.id, event_id=str(event.id) if event else None)
+        if event is not None and message.deliveries == 1:
+            no_handler = ["type: has no handler"]
+            log.error("message_unreadable", message_id=message.id, event_id=str(event.id), invalid=no_handler)
         return None
 
     def _conclude(self, delivery: Delivery, outcome: Outcome) -> int | None:
@@ -299,9 +301,16 @@ class Consumer(Generic[Tx]):
 def _read(message: Message) -> Delivery:
     try:
         event = Event.model_validate_json(message.body)
-    except ValidationError:
+    except ValidationError as error:
         event = None
+        if message.deliveries == 1:
+            log.error("message_unreadable", message_id=message.id, invalid=list(map(_told, error.errors())))
     return Delivery(message, event)
+
+
+def _told(error: ErrorDetails) -> str:
+    """What is wrong and where, without the value: it may be anybody's data."""
+    return f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}"
 
 
 def _order(delivery: Delivery) -> tuple[str, int]:

@@ -107,6 +107,8 @@ def _serve(bootstrap: Callable[[Settings], Service], settings: Settings) -> None
         server.run()
     finally:
         traces.shutdown()
+    if server.failed:
+        sys.exit(1)
 
 
 def _collect_less_often() -> None:

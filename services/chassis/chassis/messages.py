@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
+
+from chassis.text import is_keepable
 
 EVENT_TYPE_ATTRIBUTE = "event_type"
 TRACEPARENT_ATTRIBUTE = "traceparent"
@@ -23,6 +26,9 @@ class Event(BaseModel):
 
     `sequence` grows with every event of an aggregate, so a consumer can tell old from new: queues keep order only
     as far as they can. `data` must be JSON; `version` grows when the shape of `data` changes in a breaking way.
+
+    No text in it has a NUL or a lone surrogate: some consumers could keep it and PostgreSQL could not. So neither is
+    such an event published, nor does a consumer take it.
     """
 
     # Unknown fields are ignored: a publisher may add one before its consumers are deployed again.
@@ -36,6 +42,13 @@ class Event(BaseModel):
     sequence: int = Field(ge=1)
     occurred_at: AwareDatetime
     data: dict[str, Any]
+
+    @field_validator("source", "aggregate_id", "data")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        if not is_keepable(value):
+            raise PydanticCustomError("unkeepable_text", "must not contain NUL characters or lone surrogates")
+        return value
 
     def wire(self) -> str:
         """The JSON that is sent. All ASCII: SQS refuses some characters of Unicode, such as U+FFFE, but no escapes."""

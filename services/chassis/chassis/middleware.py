@@ -19,6 +19,8 @@ from chassis.problems import Problem
 REQUEST_ID_HEADER = "X-Request-Id"
 INTERNAL_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 """Asked by the platform, often: not traced, not logged, not counted."""
+MAX_HEADER_BYTES = 16 * 1024
+"""Of the target and all headers; as in the Go chassis. The gateway takes no more than 10 KiB and adds a few."""
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -69,6 +71,32 @@ class RequestContext:
             await problem.response()(scope, receive, send_with_id)
         finally:
             _record(scope, status, time.perf_counter() - started)
+
+
+def headers_too_large() -> Problem:
+    return Problem(431, "Request Header Fields Too Large", f"The headers may have at most {MAX_HEADER_BYTES} bytes.")
+
+
+class HeaderLimit:
+    """Refuses a request whose target and headers are more than MAX_HEADER_BYTES with 431.
+
+    What has no end at all is refused before it gets here, see server.BoundedProtocol.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _header_bytes(scope) > MAX_HEADER_BYTES:
+            await headers_too_large().response()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _header_bytes(scope: Scope) -> int:
+    """As they were sent: each header has a colon, a space and a line break beside its name and value."""
+    target = len(scope["raw_path"]) + len(scope["query_string"])
+    return target + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
 class BodyLimit:

@@ -8,18 +8,85 @@ import time
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.middleware import MAX_HEADER_BYTES, headers_too_large
+from chassis.problems import Problem
 from chassis.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s after which a load balancer closes an idle connection: it must be the one to do so."""
+MAX_UNREAD_BYTES = 4 * MAX_HEADER_BYTES
+"""Of one part of a request that has no end yet. Above MAX_HEADER_BYTES, so that a whole head is answered, logged and
+counted as every request is (see middleware.HeaderLimit)."""
+LINGERING_SECONDS = 2.0
+"""For how long the rest of a refused request is read and dropped: a client that sends first and reads then would
+otherwise find its connection reset, and never see the answer."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, which refuses with 431 what would be kept in memory without a bound.
+
+    uvicorn has no limit of its own here: its parser keeps a header, a target, a trailer or the extension of a chunk
+    until it is whole, however long it gets.
+    """
+
+    _unread_bytes = 0
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unread_bytes += len(data)
+        super().data_received(data)
+        if self._unread_bytes > MAX_UNREAD_BYTES and not self.transport.is_closing():
+            self._refuse()
+
+    # Whatever the parser hands over is a part that has come to its end.
+
+    def on_message_begin(self) -> None:
+        self._unread_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._unread_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def _refuse(self) -> None:
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            # In the middle of a request, whose answer may have begun.
+            self.transport.close()
+            return
+        self._unset_keepalive_if_required()
+        self.transport.write(_REFUSAL)
+        self.loop.call_later(LINGERING_SECONDS, self.transport.close)
+
+
+def _written(problem: Problem) -> bytes:
+    """The problem as an answer in bytes, after which the connection is closed."""
+    answer = problem.response()
+    headers = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
+    status = f"HTTP/1.1 {problem.status} {problem.title}\r\n".encode()
+    return status + headers + b"connection: close\r\n\r\n" + bytes(answer.body)
+
+
+_REFUSAL = _written(headers_too_large())
 
 
 class Server(uvicorn.Server):
     """Serves an application; told to stop, it takes no more, and what is in flight shares one time to finish.
 
-    First the requests, then the workers (see app), together within `shutdown_seconds` of the settings.
+    First the requests, then the workers (see app), together within `shutdown_seconds` of the settings. A worker that
+    dies tells it to stop, too: whoever started the process starts it again, also where nobody asks /livez.
     """
+
+    failed = False
+    """Whether a worker has died."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         super().__init__(
@@ -28,7 +95,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -41,6 +108,10 @@ class Server(uvicorn.Server):
         )
         self._app = app
         self._shutdown_seconds = settings.shutdown_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        self.failed = bool(self._app.state.workers.dead())
+        return await super().on_tick(counter) or self.failed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.stop_by = time.monotonic() + self._shutdown_seconds

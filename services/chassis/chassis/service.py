@@ -27,7 +27,7 @@ class Worker(Protocol):
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping` is set, then finishes what it has and returns.
 
-        To return earlier, or to raise, is to be dead: /livez fails and the process is restarted from outside.
+        To return earlier, or to raise, is to be dead: the process ends in order, with status 1, to be started again.
         """
 
     def healthy(self) -> bool:

@@ -23,6 +23,10 @@ class WorkerGroup:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._watched(worker), name=worker.name) for worker in self._workers]
 
+    def dead(self) -> list[str]:
+        """The names of the workers that ended before they were told to."""
+        return [] if self._stopping.is_set() else [task.get_name() for task in self._tasks if task.done()]
+
     def unhealthy(self) -> list[str]:
         """The names of the workers that only a restart can help."""
         pairs = zip(self._workers, self._tasks, strict=True)

@@ -187,12 +187,23 @@ async def test_each_message_of_a_batch_is_counted_timed_and_logged_as_its_own(da
 
 
 @pytest.mark.parametrize(
-    "body",
-    ["a secret, and no JSON", event(type="thing.else", secret="a secret").wire()],
-    ids=["no event", "an event of another type"],
+    ("body", "invalid"),
+    [
+        ("a secret, and no JSON", "body: Invalid JSON: expected value at line 1 column 1"),
+        (event(type="thing.else", secret="a secret").wire(), "type: has no handler"),
+        (
+            event(secret="a secret NUL").wire().replace(" NUL", r"\u0000"),
+            "data: must not contain NUL characters or lone surrogates",
+        ),
+        (
+            event(secret="a secret").wire().replace('"secret"', r'"\u0000"'),
+            "data: must not contain NUL characters or lone surrogates",
+        ),
+    ],
+    ids=["no event", "an event of another type", "NUL in a text", "NUL in a name"],
 )
 async def test_what_no_handler_can_read_is_set_aside_and_logged_once_without_its_body(
-    database: Database, queue: Queue, body: str
+    database: Database, queue: Queue, body: str, invalid: str
 ) -> None:
     sent = queue.client.send_message(QueueUrl=queue.url, MessageBody=body)
     before = _handled("unreadable", "unknown")
@@ -201,6 +212,7 @@ async def test_what_no_handler_can_read_is_set_aside_and_logged_once_without_its
             dead = await asyncio.to_thread(queue.receive_dead)
     assert dead["Body"] == body
     assert [(line["event"], line["message_id"]) for line in logs] == [("message_unreadable", sent["MessageId"])]
+    assert logs[0]["invalid"] == [invalid]
     assert "a secret" not in str(logs)
     assert _handled("unreadable", "unknown") - before == 3
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import httpx
@@ -194,6 +194,17 @@ async def test_neither_a_stuck_request_nor_a_missing_collector_can_hold_up_the_s
     assert tiny.events("worker_finished", "service_stopped") == ["worker_finished", "service_stopped"]
 
 
+async def test_a_worker_that_dies_takes_the_process_along_in_order_to_be_started_again(unused_tcp_port: int) -> None:
+    async with running(unused_tcp_port, MORTAL="true") as tiny, httpx.AsyncClient(base_url=tiny.url) as client:
+        answer = await client.get("/slow")
+
+        assert (answer.status_code, answer.json()) == (200, "done")
+        assert await tiny.ended() == 1
+
+    order = ["worker_died", "Shutting down", "request_handled", "service_stopped"]
+    assert tiny.events(*order) == order
+
+
 async def test_requests_and_workers_share_one_time_to_finish(unused_tcp_port: int) -> None:
     async with (
         running(unused_tcp_port, SHUTDOWN_SECONDS="1.2", STUBBORN="true") as tiny,
@@ -243,6 +254,60 @@ async def test_a_body_of_ten_megabytes_is_refused_and_the_connection_stays_good(
             for body in bodies:
                 answer = await client.post("/size", content=body())
                 assert (answer.status_code, answer.json()["title"]) == (413, "Content Too Large")
+            assert (await client.post("/size", content=b"ten bytes!")).json() == 10
+
+
+HEAD = b"GET /livez HTTP/1.1\r\nHost: tiny\r\n"
+CHUNKED = b"POST /size HTTP/1.1\r\nHost: tiny\r\nTransfer-Encoding: chunked\r\n\r\n"
+MEGABYTES = b"x" * 5_000_000
+TOO_LARGE = {
+    "a header that ends": HEAD + b"X: " + MEGABYTES[:40_000] + b"\r\n\r\n",
+    "a header of megabytes": HEAD + b"X: " + MEGABYTES + b"\r\n\r\n",
+    "a header without an end": HEAD + b"X: " + MEGABYTES,
+    "a name without an end": HEAD + MEGABYTES,
+    "many headers": HEAD + b"X: y\r\n" * 100_000 + b"\r\n",
+    "a target without an end": b"GET /" + MEGABYTES,
+    "after a good request": HEAD + b"\r\n" + HEAD + b"X: " + MEGABYTES,
+}
+
+
+REFUSAL = b'"detail": "The headers may have at most 16384 bytes."}'
+
+
+async def told(url: str, request: bytes) -> bytes:
+    """Sends these bytes and reads until the server has refused them or hangs up."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    answer = b""
+    try:
+        writer.write(request)
+        async with asyncio.timeout(20):
+            while not answer.endswith(REFUSAL) and (more := await reader.read(65536)):
+                answer += more
+    finally:
+        writer.transport.abort()
+    return answer
+
+
+async def test_headers_have_a_bound_and_who_exceeds_it_is_told(unused_tcp_port: int) -> None:
+    async with running(unused_tcp_port) as tiny, httpx.AsyncClient(base_url=tiny.url) as client:
+        for kind, request in TOO_LARGE.items():
+            answer = await told(tiny.url, request)
+            *_, head, body = answer.rpartition(b"HTTP/1.1 ")[2].split(b"\r\n\r\n")
+            assert head.startswith(b"431 Request Header Fields Too Large\r\n"), (kind, answer)
+            assert b"application/problem+json" in head, kind
+            assert json.loads(body)["status"] == 431, kind
+        for header_bytes, status in ((15_000, 200), (17_000, 431)):
+            answered = await client.get("/livez", headers={"X": "x" * header_bytes})
+            assert answered.status_code == status
+
+
+@pytest.mark.parametrize("beginning", [b"1;", b"1\r\nx\r\n0\r\nX: "], ids=["the extension of a chunk", "a trailer"])
+async def test_what_follows_the_headers_has_the_same_bound(unused_tcp_port: int, beginning: bytes) -> None:
+    async with running(unused_tcp_port) as tiny:
+        with suppress(ConnectionError):
+            assert await told(tiny.url, CHUNKED + beginning + MEGABYTES) == b""
+        async with httpx.AsyncClient(base_url=tiny.url) as client:
             assert (await client.post("/size", content=b"ten bytes!")).json() == 10
 
 

@@ -60,6 +60,11 @@ def test_an_event_without_a_field_is_refused(field: str) -> None:
         ("sequence", 0),
         ("occurred_at", "2026-01-02T03:04:05"),
         ("data", ["total"]),
+        ("data", {"name": "a\0b"}),
+        ("data", {"lines": [{"name": "a\ud800"}]}),
+        ("data", {"\0": 1}),
+        ("aggregate_id", "a\0b"),
+        ("source", "a\0b"),
     ],
 )
 def test_a_wrong_field_is_refused(field: str, value: Any) -> None:
@@ -98,6 +103,17 @@ def test_an_event_occurs_when_its_publisher_says_and_is_of_the_version_of_its_da
         source="orders", aggregate_id="42", sequence=1, occurred_at=then
     )
     assert (event.occurred_at, event.version) == (then, 2)
+
+
+class Named(EventData):
+    type = "thing.named"
+
+    name: str
+
+
+def test_nothing_is_published_that_a_consumer_could_not_keep() -> None:
+    with pytest.raises(ValidationError, match="must not contain NUL"):
+        Named(name="a\0b").event(source="things", aggregate_id="1", sequence=1)
 
 
 def test_data_cannot_be_changed() -> None:

@@ -10,21 +10,27 @@ from chassis.settings import Settings
 from fastapi import APIRouter, Request
 
 router = APIRouter()
+requested = asyncio.Event()
 
 
 class TinySettings(Settings):
     stubborn: bool = False
+    mortal: bool = False
 
 
 class Worker:
-    """Says in the log when it has finished; a stubborn one does not."""
+    """Says in the log when it has finished; a stubborn one does not, and a mortal one dies of the first request."""
 
     name = "worker"
 
-    def __init__(self, *, stubborn: bool) -> None:
-        self._stubborn = stubborn
+    def __init__(self, settings: TinySettings) -> None:
+        self._stubborn = settings.stubborn
+        self._mortal = settings.mortal
 
     async def run(self, stopping: asyncio.Event) -> None:
+        if self._mortal:
+            await requested.wait()
+            raise RuntimeError("no more")
         await stopping.wait()
         if self._stubborn:
             await asyncio.sleep(60)
@@ -38,6 +44,7 @@ class Worker:
 async def slow() -> str:
     """Says in the log that it has begun, and takes its time."""
     print('{"event": "slow_began"}', flush=True)
+    requested.set()
     await asyncio.sleep(0.5)
     return "done"
 
@@ -64,7 +71,7 @@ def service(settings: TinySettings) -> Service:
         title="Tiny",
         summary="A test's.",
         routers=[router],
-        workers=[Worker(stubborn=settings.stubborn)],
+        workers=[Worker(settings)],
     )
 
 

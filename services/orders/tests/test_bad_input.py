@@ -171,12 +171,18 @@ async def test_every_visible_ascii_character_may_be_in_a_key(ada: Customer, key:
         {"reason": "x" * 501},
         {"reason": "a\0b"},
         {"reason": "a\nb"},
+        {"reason": "\u200b"},
+        {"reason": "a\u202eb"},
+        {"reason": "a\u2028b"},
         {"reason": "\ud800"},
         {"reason": 1},
         {"why": "x"},
         [],
     ],
-    ids=["empty", "501 long", "NUL", "a line break", "half a character", "a number", "an unknown member", "a list"],
+    ids=[
+        *("empty", "501 long", "NUL", "a line break", "nothing that is seen", "backwards", "a line separator"),
+        *("half a character", "a number", "an unknown member", "a list"),
+    ],
 )
 async def test_a_bad_reason_is_refused_and_the_order_stays(ada: Customer, body: Any) -> None:
     path = await ada.placed()

@@ -17,16 +17,19 @@ from payments.teller import Teller
 from payments.workers import Cashier, WakingInbox
 
 FAKE_PROVIDER_CONNECTIONS = 3
+"""Of those that the process may open; the service itself has the rest."""
 
 
 class PaymentsSettings(Settings):
     """The environment of this service.
 
+    database_pool_size: all connections of the process, those of the fake provider among them.
     payment_provider: who moves the money; "fake" moves none.
     fake_provider_latency_seconds: how long the fake one takes for an answer.
     """
 
     database_url: DatabaseUrl = Field(examples=["postgresql://payments@localhost/payments"])
+    database_pool_size: int = Field(default=8, ge=FAKE_PROVIDER_CONNECTIONS + 1, le=100)
     topic_arn: str = Field(examples=["arn:aws:sns:us-east-1:000000000000:payments"])
     queue_url: HttpUrl = Field(examples=["https://localhost/000000000000/payments"])
     payment_provider: Literal["fake"] = "fake"
@@ -34,7 +37,7 @@ class PaymentsSettings(Settings):
 
 
 def service(settings: PaymentsSettings) -> Service:
-    database = Database.from_settings(settings)
+    database = _database(settings, settings.service_name, settings.database_pool_size - FAKE_PROVIDER_CONNECTIONS)
     provider = _provider(settings)
     due = asyncio.Event()
     cashier = Cashier(database, Teller(provider), due)
@@ -60,8 +63,12 @@ def _provider(settings: PaymentsSettings) -> Provider:
     match settings.payment_provider:
         case "fake":
             # By connections of its own, as if its books were somewhere else.
-            own = {"service_name": "fake-provider", "database_pool_size": FAKE_PROVIDER_CONNECTIONS}
             return FakeProvider(
-                Database.from_settings(settings.model_copy(update=own)),
+                _database(settings, "fake-provider", FAKE_PROVIDER_CONNECTIONS),
                 latency_seconds=settings.fake_provider_latency_seconds,
             )
+
+
+def _database(settings: PaymentsSettings, user: str, connections: int) -> Database:
+    own = {"service_name": user, "database_pool_size": connections}
+    return Database.from_settings(settings.model_copy(update=own))

@@ -40,6 +40,10 @@ class Pool:
         )
         return _id(made["User"]["Attributes"]), made["User"]["UserCreateDate"]
 
+    def lose(self, user_id: str) -> None:
+        """Deletes an identity, whatever there is in the service."""
+        self.cognito.admin_delete_user(UserPoolId=self.id, Username=user_id)
+
     def attributes(self, email: str) -> dict[str, str] | None:
         """What the pool knows of an address; None when there is nobody."""
         try:

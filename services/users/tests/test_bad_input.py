@@ -45,6 +45,11 @@ def assert_problem(answer: Any, status: int, *pointers: str) -> None:
         ({"name": "x" * 101}, "/body/name"),
         ({"name": f"Ada{NUL}"}, "/body/name"),
         ({"name": LONE_SURROGATE}, "/body/name"),
+        ({"name": "\u200b\u200b"}, "/body/name"),
+        ({"name": "\u3164"}, "/body/name"),
+        ({"name": "Ada\u202ecod.exe"}, "/body/name"),
+        ({"name": "Ada\u2028Lovelace"}, "/body/name"),
+        ({"name": "Ada\u0085"}, "/body/name"),
     ],
 )
 async def test_a_wrong_field_of_a_sign_up_is_pointed_at(ada: Person, changes: dict[str, Any], pointer: str) -> None:
@@ -97,6 +102,11 @@ async def test_what_is_no_json_object_is_a_problem(
         ({"name": "x" * 101}, "/body/name"),
         ({"name": f"Ada{NUL}"}, "/body/name"),
         ({"name": LONE_SURROGATE}, "/body/name"),
+        ({"name": "\u200b\u200b"}, "/body/name"),
+        ({"name": "\u3164"}, "/body/name"),
+        ({"name": "Ada\u202ecod.exe"}, "/body/name"),
+        ({"name": "Ada\u2028Lovelace"}, "/body/name"),
+        ({"name": "Ada\u0085"}, "/body/name"),
     ],
 )
 async def test_a_wrong_field_of_a_change_is_pointed_at(ada: Person, changes: dict[str, Any], pointer: str) -> None:

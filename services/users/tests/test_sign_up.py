@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -99,38 +100,35 @@ async def test_a_double_click_makes_one_account(ada: Person, database: Database,
     assert len(await published(database, user_id)) == 1
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def full_disk(database: Database) -> Any:
-    """Makes storing an event fail, as the last thing before the commit; returns what ends the trouble."""
-    refuse = """
-        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;
-        CREATE TRIGGER refuse BEFORE INSERT ON outbox EXECUTE FUNCTION refuse();
-    """
+@asynccontextmanager
+async def full_disk(database: Database) -> AsyncIterator[None]:
+    """Makes storing an event fail, as the last thing before the commit."""
 
-    async def run(*statements: str) -> None:
+    async def execute(*statements: str) -> None:
         async with database.transaction() as tx:
             for statement in statements:
                 await tx.execute(sa.text(statement))
 
-    async def end() -> None:
-        await run("DROP FUNCTION IF EXISTS refuse CASCADE")
-
-    await run(*(statement for statement in refuse.splitlines() if statement.strip()))
-    yield end
-    await end()
+    await execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON outbox EXECUTE FUNCTION refuse()",
+    )
+    try:
+        yield
+    finally:
+        await execute("DROP FUNCTION refuse CASCADE")
 
 
 async def test_after_a_crash_before_the_commit_the_same_sign_up_succeeds(
-    ada: Person, database: Database, pool: Pool, full_disk: Any
+    ada: Person, database: Database, pool: Pool
 ) -> None:
-    with structlog.testing.capture_logs():
-        crashed = await ada.sign_up()
+    async with full_disk(database):
+        with structlog.testing.capture_logs():
+            crashed = await ada.sign_up()
     assert crashed.status_code == 500
     assert await stored(database, ada.email) == []
     left_behind = pool.signs_in(ada.email)
     assert left_behind is not None
-
-    await full_disk()
 
     assert (await ada.sign_up(password=OTHER_PASSWORD)).status_code == 409
     again = await ada.sign_up()
@@ -181,9 +179,101 @@ async def test_while_the_provider_is_out_nobody_signs_up_and_nothing_is_stored(
     assert await stored(database, ada.email) == []
 
 
-async def test_the_provider_is_not_asked_about_an_address_that_has_a_profile(
+async def test_while_the_provider_is_out_an_address_that_is_taken_looks_like_any_other(
     ada: Person, http_during_an_outage: httpx.AsyncClient
 ) -> None:
     await ada.signed_up()
 
-    assert (await replace(ada, http=http_during_an_outage).sign_up()).status_code == 409
+    assert (await replace(ada, http=http_during_an_outage).sign_up()).status_code == 503
+
+
+@pytest.mark.parametrize("password", [PASSWORD, OTHER_PASSWORD], ids=["the same password", "another password"])
+async def test_an_address_whose_identity_is_lost_can_be_signed_up_again_by_a_new_person(
+    ada: Person, database: Database, pool: Pool, password: str
+) -> None:
+    lost_id = await ada.signed_up()
+    pool.lose(lost_id)
+
+    answer = await ada.sign_up(password=password, name="Ada the second")
+
+    new_id = answer.json()["id"]
+    assert answer.status_code == 201, answer.text
+    assert pool.signs_in(ada.email, password) == new_id != lost_id
+    assert set(await stored(database, ada.email)) == {lost_id, new_id}
+    assert [event.type for event in await published(database, new_id)] == ["user.created"]
+    assert (await ada.sign_up(password=password)).status_code == 409
+
+
+async def test_a_new_person_with_the_address_of_a_lost_identity_sees_nothing_of_the_old_one(
+    ada: Person, pool: Pool
+) -> None:
+    lost_id = await ada.signed_up()
+    pool.lose(lost_id)
+
+    answer = await ada.sign_up(password=OTHER_PASSWORD, name="Eve")
+
+    ada.hold_token(answer.json()["id"])
+    assert (await ada.read()).json() == answer.json()
+    assert answer.json()["name"] == "Eve"
+
+
+async def test_of_several_who_come_for_the_address_of_a_lost_identity_one_gets_it(
+    ada: Person, database: Database, pool: Pool
+) -> None:
+    lost_id = await ada.signed_up()
+    pool.lose(lost_id)
+    passwords = [PASSWORD, PASSWORD, OTHER_PASSWORD, OTHER_PASSWORD]
+
+    answers = await asyncio.gather(*(ada.sign_up(password=password) for password in passwords))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    [winner] = [at for at, answer in enumerate(answers) if answer.status_code == 201]
+    assert pool.signs_in(ada.email, passwords[winner]) == answers[winner].json()["id"]
+    assert set(await stored(database, ada.email)) == {lost_id, answers[winner].json()["id"]}
+
+
+async def test_an_identity_can_be_lost_again(ada: Person, pool: Pool) -> None:
+    for _ in range(3):
+        pool.lose(await ada.signed_up())
+
+    assert (await ada.sign_up()).status_code == 201
+
+
+async def test_a_crash_while_a_lost_identity_is_replaced_is_made_good_by_the_next_attempt(
+    ada: Person, database: Database, pool: Pool
+) -> None:
+    lost_id = await ada.signed_up()
+    pool.lose(lost_id)
+    async with full_disk(database):
+        with structlog.testing.capture_logs():
+            assert (await ada.sign_up()).status_code == 500
+    left_behind = pool.signs_in(ada.email)
+
+    assert (await ada.sign_up(password=OTHER_PASSWORD)).status_code == 409
+    assert (await ada.sign_up()).json()["id"] == left_behind != lost_id
+
+
+@pytest.mark.parametrize("state", ["disabled", "reset by an administrator", "waiting for a new password"])
+async def test_an_identity_that_exists_is_not_lost_whatever_its_state(
+    ada: Person, database: Database, pool: Pool, state: str
+) -> None:
+    user_id = await ada.signed_up()
+    match state:
+        case "disabled":
+            pool.cognito.admin_disable_user(UserPoolId=pool.id, Username=user_id)
+        case "reset by an administrator":
+            pool.cognito.admin_reset_user_password(UserPoolId=pool.id, Username=user_id)
+        case _:
+            pool.cognito.admin_set_user_password(
+                UserPoolId=pool.id, Username=user_id, Password=PASSWORD, Permanent=False
+            )
+
+    def identity() -> Any:
+        found = pool.cognito.admin_get_user(UserPoolId=pool.id, Username=user_id)
+        return found["Enabled"], found["UserStatus"], found["UserLastModifiedDate"]
+
+    before = identity()
+    for password in (PASSWORD, OTHER_PASSWORD):
+        assert (await ada.sign_up(password=password)).status_code == 409
+    assert identity() == before
+    assert await stored(database, ada.email) == [user_id]

@@ -6,6 +6,7 @@ Each command returns the profile after it and the event that says what changed.
 from datetime import datetime
 from typing import Annotated
 
+from chassis.text import LINE
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -72,14 +73,7 @@ Email = Annotated[
     AfterValidator(normalised_email),
 ]
 Name = Annotated[
-    str,
-    # One line with something to see on it. PostgreSQL cannot keep a NUL, and no name needs the other controls.
-    StringConstraints(
-        min_length=1,
-        max_length=MAX_NAME_LENGTH,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
-    ),
-    Field(examples=["Ada Lovelace"]),
+    str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), LINE, Field(examples=["Ada Lovelace"])
 ]
 
 

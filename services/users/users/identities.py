@@ -33,6 +33,12 @@ def _now() -> datetime:
 class Identities(Protocol):
     """The identity provider, as far as signing up needs it."""
 
+    async def exists(self, user_id: str) -> bool:
+        """Whether there is an identity of this id, in whatever state: one that is disabled is there.
+
+        Raises IdentitiesUnavailable.
+        """
+
     async def claim(self, email: str, password: SecretStr) -> str:
         """Makes the identity of this address, which signs in with this password, and returns its id.
 
@@ -61,6 +67,16 @@ class CognitoIdentities:
         self._opening = asyncio.Lock()
         self._client: CognitoIdentityProviderClient | None = None
         self._exits = AsyncExitStack()
+
+    async def exists(self, user_id: str) -> bool:
+        async with _translated_errors():
+            cognito = await self._connected()
+            try:
+                # By its id: somebody else may have come to hold the address.
+                await cognito.admin_get_user(UserPoolId=self._pool_id, Username=user_id)
+            except cognito.exceptions.UserNotFoundException:
+                return False
+            return True
 
     async def claim(self, email: str, password: SecretStr) -> str:
         async with _translated_errors():

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ SCOPE = "orders/read"
 EMAIL, PASSWORD = "ada@example.com", "Correct horse, battery 1"
 SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 BINDINGS = f"/apis/eks.amazonaws.com/v1/namespaces/{NAMESPACE}/targetgroupbindings"
+OWN = {"Environment": "emulated"}
+"""The tag by which the boundary knows the environment's things."""
 TIMEOUT_MILLISECONDS = 1000
 """Of the gateway's patience, in the place of thirty seconds."""
 Record = dict[str, Any]
@@ -34,6 +36,11 @@ def may(actions: str | Sequence[str], resource: str) -> Record:
 
 def document(*statements: Record) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """As most services take them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def credentials(token: str) -> httpx.Response:
@@ -90,7 +97,7 @@ class World:
         """The ARN of a topic, and the URL of a queue that subscribes to it, with the policy that infra/aws/messaging.py
         gives a queue; it lets this topic in, or another."""
         sns, sqs, arn = self.aws.client("sns"), self.aws.client("sqs"), f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
-        topic = str(sns.create_topic(Name=name)["TopicArn"])
+        topic = str(sns.create_topic(Name=name, Tags=tag_list(OWN))["TopicArn"])
         of_topic = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -105,7 +112,8 @@ class World:
             "Resource": arn,
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }
-        queue = str(sqs.create_queue(QueueName=name, Attributes={"Policy": document(of_topic, tls_only)})["QueueUrl"])
+        policy = {"Policy": document(of_topic, tls_only)}
+        queue = str(sqs.create_queue(QueueName=name, Attributes=policy, tags=OWN)["QueueUrl"])
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
         return topic, queue
 
@@ -277,7 +285,7 @@ def _integration(gateway: Any, api: str, link: str, listener: str, service: str)
 
 def _cluster(cluster: ControlPlane, group: str) -> None:
     """A Service without a selector: the tests say themselves which pods are ready."""
-    port = {"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}
+    port = {"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}
     cluster.post(f"/api/v1/namespaces/{NAMESPACE}/services", {"metadata": {"name": SERVICE}, "spec": {"ports": [port]}})
     labels = {"kubernetes.io/service-name": SERVICE, "endpointslice.kubernetes.io/managed-by": "tests"}
     cluster.post(
@@ -289,6 +297,6 @@ def _cluster(cluster: ControlPlane, group: str) -> None:
             "endpoints": [],
         },
     )
-    binding = {"serviceRef": {"name": SERVICE, "port": 80}, "targetGroupARN": group, "targetType": "ip"}
+    binding = {"serviceRef": {"name": SERVICE, "port": PORT}, "targetGroupARN": group, "targetType": "ip"}
     kind = {"apiVersion": "eks.amazonaws.com/v1", "kind": "TargetGroupBinding"}
     cluster.post(BINDINGS, {**kind, "metadata": {"name": SERVICE}, "spec": binding})

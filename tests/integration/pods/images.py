@@ -5,7 +5,7 @@
     with private_network(), registry(built.folder / "registry", f"{REGISTRY}:5000"):
         ...                                              # a node pulls <address>/<repository>@<digest>
 
-An image has the tag that `stacks/images.py` would give it: what is built of the same files is there already.
+What is built of the same files and base images is there already.
 `python -m tests.integration.pods.images [FOLDER]` builds them all and prints how large they are.
 """
 
@@ -15,14 +15,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from infra.aws import build_context
-from infra.local.supervision import port_is_free
+from infra.local.readiness import port_is_free
 from tests.authority import Authority, authority
 from tests.fixtures import free_port
 from tests.integration.pods.bases import Bases, bases, container, name_of_python, say
@@ -72,7 +72,7 @@ class Images:
         """The image in the registry, built if these files have none there. Raises: BuildError."""
         started = time.monotonic()
         arguments = self.bases.of(dockerfile)
-        tag = build_context.version(context, dockerfile, arguments)
+        tag = _tag(build_context.version(context, dockerfile), arguments)
         if not self._is_there(name, tag):
             say(f"{name}: is built")
             local = f"localhost/{repository(name)}:{tag}"
@@ -209,3 +209,8 @@ def main(folder: str = str(FOLDER)) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+def _tag(version: str, arguments: Mapping[str, str]) -> str:
+    """Another one for other base images, which are no files of the context."""
+    return hashlib.sha256(repr((version, sorted(arguments.items()))).encode()).hexdigest()[: build_context.DIGITS]

@@ -1,4 +1,4 @@
-"""Programs in Go that run in the cluster, built once on a machine, each in an image that has nothing else in it."""
+"""Programs in Go that the tests need, built once on a machine: static, so that an image needs nothing else in it."""
 
 import hashlib
 import os
@@ -12,22 +12,22 @@ SOURCES = Path(__file__).parent
 KEPT = ROOT / ".shop"
 
 
-def built(name: str) -> Path:
-    """The static binary of the module in the folder of this name. The first time that of CoreDNS takes minutes.
+def built(name: str, sources: Path = SOURCES, tags: str = "") -> Path:
+    """The static binary of the module in the folder of this name, with these build tags. The first time takes minutes.
 
     Raises:
         FileNotFoundError: it has to be built, and Go is missing.
         RuntimeError: the compiler refuses; the message has its words.
     """
-    path = _path(name)
+    path = _path(name, sources)
     if not path.exists():
         if (compiler := go()) is None:
             raise FileNotFoundError(f"{name} cannot be built: {MISSING}")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         done = subprocess.run(
-            [compiler, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(part), "."],
-            cwd=SOURCES / name,
+            [compiler, "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w", "-o", str(part), "."],
+            cwd=sources / name,
             env=os.environ | {"CGO_ENABLED": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -43,12 +43,12 @@ def built(name: str) -> Path:
 
 
 def is_built(name: str) -> bool:
-    return _path(name).exists()
+    return _path(name, SOURCES).exists()
 
 
-def _path(name: str) -> Path:
+def _path(name: str, sources: Path) -> Path:
     """Another source has another path."""
     source = hashlib.sha256()
-    for file in sorted((SOURCES / name).iterdir()):
+    for file in sorted((sources / name).iterdir()):
         source.update(file.read_bytes())
     return KEPT / name / f"{name}-{source.hexdigest()[:12]}"

@@ -8,6 +8,8 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -112,6 +114,9 @@ func (c *checker) between(least, most, value int, field string) {
 func (c *checker) promotion(field string, p *Promotion) {
 	c.matches(idPattern, field+".id", p.ID)
 	c.that(0 < len(p.Label) && len(p.Label) <= maxLabel, field+".label", p.Label, "has to have 1 to %d bytes", maxLabel)
+	// Others print it: no control character, and none that turns text around or breaks a line.
+	hidden := strings.ContainsFunc(p.Label, func(r rune) bool { return !unicode.IsGraphic(r) })
+	c.that(!hidden, field+".label", fmt.Sprintf("%+q", p.Label), "has to be one line of what can be seen")
 	if p.Coupon != "" {
 		c.matches(couponPattern, field+".coupon", p.Coupon)
 	}

@@ -16,6 +16,8 @@ func TestAWrongPromotionIsRefusedWithFileFieldValueAndWhatIsRight(t *testing.T) 
 	for wrong, want := range map[string]string{
 		"{id: Tea, label: t, percent_off: 10, of: {everything: true}}":                                                 "promotions[0].id: Tea: has to match ^[a-z]",
 		"{id: t, label: '', percent_off: 10, of: {everything: true}}":                                                  "promotions[0].label: : has to have 1 to 100 bytes",
+		`{id: t, label: "a\u202eb", percent_off: 10, of: {everything: true}}`:                                          `promotions[0].label: "a\u202eb": has to be one line`,
+		`{id: t, label: "a\nb", percent_off: 10, of: {everything: true}}`:                                              `promotions[0].label: "a\nb": has to be one line`,
 		"{id: t, label: t, percent_off: 101, of: {everything: true}}":                                                  "promotions[0].percent_off: 101: has to be from 1 to 100",
 		"{id: t, label: t, percent_off: -1, of: {everything: true}}":                                                   "promotions[0].percent_off: -1: has to be from 1 to 100",
 		"{id: t, label: t, percent_off: 10}":                                                                           "promotions[0].of: missing: has to have products",

@@ -1,0 +1,168 @@
+"""What `make` runs, with stand-ins for every program that it calls: they write down how they were called."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+ON_AWS = ("dev", "staging", "prod")
+RULES = "--policy-pack infra/policies"
+
+STAND_IN = """\
+#!/bin/bash
+name=$(basename "$0")
+echo "$name $* [$STATE_OF]" >> "$CALLS"
+if [ "$name $1" = "python tools/environment.py" ]; then echo "export STATE_OF=$2"; fi
+if [ "$name" = aws ]; then echo "answer-of-$2"; fi
+if [ "$name" = docker ]; then cat >> "$CALLS"; fi
+if [ -n "$FAILS" ] && [[ "$name $*" == $FAILS ]]; then exit 3; fi
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    folder: Path
+
+    def make(self, *arguments: str, succeeds: bool = True, **variables: str) -> list[str]:
+        """What was called, in order: `<program> <arguments> [<stack whose state was chosen>]`."""
+        calls = self.folder / "calls"
+        calls.write_text("")
+        path = f"{self.folder / 'programs'}{os.pathsep}{os.defpath}"
+        done = subprocess.run(
+            ["make", *arguments],
+            cwd=self.folder,
+            env={"PATH": path, "CALLS": str(calls), **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode == 0) == succeeds, done.stdout + done.stderr
+        return calls.read_text().splitlines()
+
+    def pulumi(self, *arguments: str, succeeds: bool = True, **variables: str) -> list[str]:
+        """What Pulumi was told to do, beside choosing the stack."""
+        calls = [call for call in self.make(*arguments, succeeds=succeeds, **variables) if call.startswith("pulumi ")]
+        return [call.removeprefix("pulumi ") for call in calls if not call.startswith("pulumi stack select")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for program in ("programs/aws", "programs/docker", "programs/pulumi", ".venv/bin/python", "tools/bootstrap"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / program).write_text(STAND_IN)
+        (tmp_path / program).chmod(0o755)
+    for file in ("uv.lock", "pyproject.toml", "tools/bootstrap.txt", ".venv/.synced"):
+        (tmp_path / file).write_text("")  # the last one last: what it is made of is older
+    return Checkout(tmp_path)
+
+
+@pytest.mark.parametrize("stack", ON_AWS)
+def test_on_aws_a_person_sees_what_would_change_and_is_asked(checkout: Checkout, stack: str) -> None:
+    selected = f"STACK={stack}"
+
+    assert checkout.pulumi("up", selected) == [f"up -s {stack} {RULES} [{stack}]"]
+    assert checkout.pulumi("down", selected) == [f"destroy -s {stack} [{stack}]"]
+    assert checkout.pulumi("refresh", selected) == [f"refresh -s {stack} [{stack}]"]
+
+
+@pytest.mark.parametrize("said", ["YES=1", "CI=true"])
+def test_nobody_is_asked_where_it_is_said_so_and_the_preview_and_the_rules_stay(checkout: Checkout, said: str) -> None:
+    assert checkout.pulumi("up", "STACK=prod", said) == [f"up -s prod --yes {RULES} [prod]"]
+    assert checkout.pulumi("down", "STACK=prod", said) == ["destroy -s prod --yes [prod]"]
+    assert checkout.pulumi("refresh", "STACK=prod", said) == ["refresh -s prod --yes [prod]"]
+
+
+def test_ci_says_so_by_its_environment(checkout: Checkout) -> None:
+    assert checkout.pulumi("up", "STACK=prod", CI="true") == [f"up -s prod --yes {RULES} [prod]"]
+
+
+def test_the_laptop_is_what_is_changed_when_no_stack_is_named_and_it_asks_nothing(checkout: Checkout) -> None:
+    how = "--yes --skip-preview --suppress-outputs"
+
+    assert checkout.pulumi("up") == [f"up -s local {how} [local]"]
+    assert checkout.pulumi("down") == [f"destroy -s local {how} [local]"]
+    assert checkout.pulumi("preview") == ["preview -s local --diff [local]"]
+
+
+@pytest.mark.parametrize("stack", ON_AWS)
+def test_a_preview_on_aws_holds_the_plan_against_the_rules_and_changes_nothing(checkout: Checkout, stack: str) -> None:
+    assert checkout.pulumi("preview", f"STACK={stack}") == [f"preview -s {stack} --diff {RULES} [{stack}]"]
+
+
+def test_a_stack_on_aws_is_chosen_and_never_made_in_passing(checkout: Checkout) -> None:
+    def selects(*arguments: str) -> list[str]:
+        return [call for call in checkout.make("setup", *arguments) if call.startswith("pulumi stack")]
+
+    assert selects("STACK=prod") == ["pulumi stack select prod [prod]"]
+    assert selects() == ["pulumi stack select local --create [local]"]
+
+
+@pytest.mark.parametrize("fails", ["python tools/environment.py*", "pulumi stack select*", "pulumi up*"])
+def test_after_a_failure_nothing_goes_on(checkout: Checkout, fails: str) -> None:
+    calls = checkout.make("up", "STACK=dev", succeeds=False, FAILS=fails)
+
+    assert calls[-1].startswith(fails.rstrip("*"))
+    assert checkout.make("up", "STACK=dev")[-1] == "python tools/next_steps.py dev [dev]"
+
+
+@pytest.mark.parametrize("stack", ["local", *ON_AWS])
+@pytest.mark.parametrize("purge", ["", "PURGE=1"])
+def test_data_of_the_laptop_go_when_they_are_purged_and_with_no_stack_on_aws(
+    checkout: Checkout, stack: str, purge: str
+) -> None:
+    kept = [checkout.folder / ".shop/local/data", checkout.folder / ".shop/state"]
+    for folder in kept:
+        folder.mkdir(parents=True)
+
+    checkout.make("down", f"STACK={stack}", *filter(None, [purge]))
+
+    assert [folder.exists() for folder in kept] == [not purge or stack != "local"] * 2
+
+
+def test_data_stay_when_the_stack_could_not_be_taken_down(checkout: Checkout) -> None:
+    (checkout.folder / ".shop/local/data").mkdir(parents=True)
+
+    checkout.make("down", "PURGE=1", succeeds=False, FAILS="pulumi destroy*")
+
+    assert (checkout.folder / ".shop/local/data").exists()
+
+
+def test_a_login_to_the_registry_has_its_password_from_aws_on_standard_input(checkout: Checkout) -> None:
+    calls = checkout.make("login", AWS_REGION="eu-west-1")
+    other = checkout.make("login", AWS_REGION="eu-west-1", REGISTRY="registry.example")
+
+    registry = "answer-of-get-caller-identity.dkr.ecr.eu-west-1.amazonaws.com"
+    assert sorted(calls) == [
+        "answer-of-get-login-password",
+        "aws ecr get-login-password --region eu-west-1 []",
+        "aws sts get-caller-identity --query Account --output text []",
+        f"docker login --username AWS --password-stdin {registry} []",
+    ]
+    assert "docker login --username AWS --password-stdin registry.example []" in other
+
+
+def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: Checkout) -> None:
+    def tested(target: str) -> list[str]:
+        return [call.removeprefix("python -m ") for call in checkout.make(target) if call.startswith("python -m ")]
+
+    workers = "pytest --numprocesses 3 --dist"
+    checked = "infra shop stacks services tests tools conftest.py"
+    assert tested("unit") == [f"{workers} worksteal -m not e2e and not integration and not slow []"]
+    assert tested("test") == [f"{workers} loadgroup -m not integration [local]"]
+    assert tested("integration") == ["pytest -m integration tests/integration tests/policies []"]
+    assert [call for call in tested("check") if "mypy -p" not in call and call != "mypy []"] == [
+        f"ruff format --check {checked} []",
+        f"ruff check {checked} []",
+        "mypy infra shop stacks tests tools conftest.py services/*/tests []",
+        "infra.catalogue []",
+    ]
+
+
+@pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.catalogue*"])
+def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
+    checkout.make("check", succeeds=False, FAILS=fails)

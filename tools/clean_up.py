@@ -1,0 +1,93 @@
+"""Ends what still runs of this checkout's shop: `python -m tools.clean_up [--purge]`.
+
+With --purge the data goes, too, and everything else that the local shop has left in this checkout. What stays is what
+was installed (.venv, .shop/pulumi, .shop/uv) and what belongs to a shop on AWS.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from infra.local.files import UNFINISHED, write_private
+from infra.local.supervision import Supervisord
+from shop.outputs import LOCAL, home
+from tools.environment import HOME, ROOT
+
+CODE = ("infra", "services", "shop", "stacks", "tests", "tools")
+"""Folders in which Python keeps what it has compiled."""
+
+
+def local_pools(checkout: Path, person: Path) -> set[str]:
+    """The ids of the local shop's user pools: what the emulator has saved, and what the client has last seen.
+
+    checkout: the checkout's `.shop`. person: where the client keeps its files.
+    """
+    pools = set()
+    with suppress(OSError, ValueError, KeyError):
+        saved = json.loads((checkout / "local/data/emulator/cognito.json").read_bytes())
+        pools |= {pool["Id"] for pool in saved["payload"]["user_pools"]["data"].values()}
+    with suppress(OSError, ValueError, KeyError):
+        pools.add(_pool(json.loads((person / f"outputs-{LOCAL}.json").read_bytes())["issuer"]))
+    return pools
+
+
+def purge(checkout: Path, person: Path) -> None:
+    """Removes what the local shop has kept. By their names some of the client's files may belong to a shop on AWS:
+    those are known by the user pool."""
+    pools = local_pools(checkout, person)
+    for pool in pools:
+        (person / f"staff-{pool}.json").unlink(missing_ok=True)
+    (person / f"outputs-{LOCAL}.json").unlink(missing_ok=True)
+    _sign_out(person / "client.json", pools)
+    for unfinished in person.glob(f".*{UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)
+    for name in ("local", "state", "pulumi-home"):
+        if (checkout / name).exists():
+            shutil.rmtree(checkout / name)
+    (checkout / "bench.json").unlink(missing_ok=True)
+    for folder in {checkout, person}:
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()
+
+
+def _sign_out(sessions: Path, pools: Collection[str]) -> None:
+    """Forgets who is signed in to a shop of these pools: their tokens are good for nothing any more."""
+    try:
+        by_issuer = json.loads(sessions.read_bytes())
+    except (OSError, ValueError):
+        return
+    others = {issuer: session for issuer, session in by_issuer.items() if _pool(issuer) not in pools}
+    if not others:
+        sessions.unlink()
+    elif others != by_issuer:
+        write_private(sessions, json.dumps(others, indent=2))
+
+
+def _pool(issuer: str) -> str:
+    return issuer.rpartition("/")[2]
+
+
+def _remove_compiled(root: Path) -> None:
+    for folder in (root, *(root / name for name in CODE)):
+        for compiled in folder.glob("__pycache__") if folder == root else folder.rglob("__pycache__"):
+            shutil.rmtree(compiled, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--purge", action="store_true")
+    wanted = parser.parse_args()
+    Supervisord(str(HOME / "local/run")).stop()
+    if wanted.purge:
+        purge(HOME, home())
+        _remove_compiled(ROOT)
+        print("The data is gone, too. What stays is what was installed, and what belongs to a shop on AWS.")
+    else:
+        print("The data is kept in .shop/local/data, and who is signed in stays so; make down PURGE=1 removes it.")
+
+
+if __name__ == "__main__":
+    main()
