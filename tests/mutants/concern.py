@@ -26,14 +26,16 @@ class Concern:
     def tests(self, file: str) -> tuple[str, ...]:
         """Files of tests, the nearest first; relative to the root."""
         near = (self._importing(file) or self._beside(file)) if file.endswith(".py") else {}
-        named = {test for test, words in self._texts.items() if self._named(file, words)}
-        chosen = {**dict.fromkeys(named, 0), **near}
+        chosen = dict(near)
+        for reader, words in self._texts.items():
+            if self._named(file, words):
+                chosen |= {reader: 0} if self._is_test(reader) else self._importing(reader)
         return tuple(sorted(chosen, key=lambda test: (chosen[test], test)))
 
     def _beside(self, file: str) -> Mapping[str, int]:
         """What nobody imports, as a `__main__.py`, is started by the tests of its package."""
         folder = f"tests/{Path(file).parent.name}/"
-        return {test: 1 for test in self._texts if test.startswith(folder)}
+        return {test: 1 for test in self._texts if self._is_test(test) and test.startswith(folder)}
 
     def _named(self, file: str, words: str) -> bool:
         """By its name, or by that of its folder where a test reads all files of it."""
@@ -51,14 +53,18 @@ class Concern:
                 if importer not in distance:
                     distance[importer] = distance[each] + 1
                     waiting.append(importer)
-        found = {test: distance[test] for test in self._texts if test in distance}
+        found = {test: distance[test] for test in self._texts if test in distance and self._is_test(test)}
         nearest = min(found.values(), default=0)
         return {test: steps for test, steps in found.items() if steps <= nearest + FURTHER}
 
+    @staticmethod
+    def _is_test(file: str) -> bool:
+        return Path(file).name.startswith("test_")
+
     @cached_property
     def _texts(self) -> Mapping[str, str]:
-        """Quick test -> its source."""
-        files = [path.relative_to(self._root) for path in (self._root / "tests").rglob("test_*.py")]
+        """Quick tests, and what they share -> its source."""
+        files = [path.relative_to(self._root) for path in (self._root / "tests").rglob("*.py")]
         return {
             str(file): (self._root / file).read_text(encoding="utf-8")
             for file in files
