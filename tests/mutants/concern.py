@@ -41,7 +41,7 @@ class Concern:
         """By its name, or by that of its folder where a test reads all files of it."""
         path = Path(file)
         folder = path.parent.as_posix()
-        return path.suffix != ".py" and (path.name in words or (folder.startswith(".") and f'"{folder}"' in words))
+        return path.suffix != ".py" and (path.name in words or (folder.startswith(".github") and f'"{folder}"' in words))
 
     def _importing(self, file: str) -> Mapping[str, int]:
         """Test -> by how many imports it reaches the file, for the nearest of them."""
