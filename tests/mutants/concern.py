@@ -11,6 +11,7 @@ IMPORT = re.compile(
     r"^ *(?:from (?P<package>[\w.]+) import (?:\((?P<several>[^)]*)\)|(?P<names>[^\n(]*))|import (?P<module>[\w.]+))",
     re.MULTILINE,
 )
+WORKFLOWS = ".github/workflows"
 FURTHER = 1
 """Tests that are so many imports further away than the nearest ones are asked, too."""
 ELSEWHERE = ("tests/e2e", "tests/integration", "tests/golden", "tests/mutants")
@@ -40,8 +41,11 @@ class Concern:
     def _named(self, file: str, words: str) -> bool:
         """By its name, or by that of its folder where a test reads all files of it."""
         path = Path(file)
-        folder = path.parent.as_posix()
-        return path.suffix != ".py" and (path.name in words or (folder.startswith(".github") and f'"{folder}"' in words))
+        of_any_stack = re.sub(r"^Pulumi\.\w+\.", "Pulumi.{stack}.", path.name)
+        if path.suffix == ".py":
+            return False
+        all_of_it = path.parent.as_posix() == WORKFLOWS and f'"{WORKFLOWS}"' in words
+        return path.name in words or of_any_stack in words or all_of_it
 
     def _importing(self, file: str) -> Mapping[str, int]:
         """Test -> by how many imports it reaches the file, for the nearest of them."""
