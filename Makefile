@@ -24,7 +24,7 @@ CHECKED := infra shop stacks services tests tools conftest.py
 PACKAGES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/*/py.typed))))
 
 .PHONY: help setup env up preview refresh status down token test unit check format generate new-service seed staff bench \
-  manifests cost critical-path integration login
+  manifests cost critical-path integration login mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -62,6 +62,9 @@ test: setup ## all tests: units, services on real servers, the whole system end 
 
 integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes API; skipped where they are not
 	@$(PYTHON) -m pytest -m integration tests/integration tests/policies $(TESTS)
+
+mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., SECONDS=120
+	@$(PYTHON) -m tests.mutants $(if $(SINCE),--since $(SINCE)) $(if $(SECONDS),--seconds $(SECONDS)) $(FILES)
 
 unit: .venv/.synced ## the quick tests, 90 seconds on two cores
 	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)

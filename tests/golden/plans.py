@@ -21,11 +21,13 @@ SETTINGS = HERE / "settings.yaml"
 """Of the plans beside those of the repository's own stacks: name -> stack, purpose and settings."""
 OWN = ("dev", "staging", "prod")
 LAPTOP = "local"
+SCHEMA = "settings-schema"
+"""No plan: what settings may be."""
 
 
 def names() -> list[str]:
     """The cheapest first."""
-    return [*_settings(), LAPTOP, *OWN]
+    return [SCHEMA, *made_up(), LAPTOP, *OWN]
 
 
 def file(name: str) -> Path:
@@ -34,7 +36,9 @@ def file(name: str) -> Path:
 
 def planned(name: str) -> str:
     """The plan of this name, as it would stand in its file."""
-    stack, settings = _settings().get(name, {"stack": name, "settings": {}}).values()
+    if name == SCHEMA:
+        return _schema()
+    stack, settings = made_up().get(name, {"stack": name, "settings": {}}).values()
     run = _laptop() if name == LAPTOP else _environment(stack, settings)
     with without_sources():
         return text(plan(run, stack, answer, call))
@@ -52,7 +56,15 @@ def _laptop() -> Callable[[], None]:
     return lambda: local.deploy(LAPTOP, given)
 
 
-def _settings() -> dict[str, dict[str, Any]]:
+def _schema() -> str:
+    """Every key that `Pulumi.<stack>.yaml` may have, its bounds and its default."""
+    settings = import_module("stacks.settings")
+    models = (settings.AwsSettings, settings.LocalSettings)
+    return yaml.safe_dump({model.__name__: model.model_json_schema() for model in models}, width=120)
+
+
+def made_up() -> dict[str, dict[str, Any]]:
+    """Name of a plan -> its stack and settings."""
     document: dict[str, dict[str, Any]] = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     return document
 

@@ -59,20 +59,25 @@ def text(plan: Plan) -> str:
     Raises:
         LookupError: when two resources would stand under one name.
     """
+    return "".join(
+        yaml.dump({section: shown}, Dumper=_Dumper, width=WIDTH, allow_unicode=True)
+        for section, shown in whole(plan).items()
+    )
+
+
+def whole(plan: Plan) -> dict[str, Any]:
+    """What stands in the text, by its sections."""
     entries: dict[str, Any] = {}
     for resource in plan.resources:
         name = _name(resource)
         if name in entries:
             raise LookupError(f"{name} is there twice")
         entries[name] = _entry(resource, plan)
-    whole = {
+    return {
         "exports": _readable(plan.outputs),
         "calls": sorted((_called(each, plan) for each in plan.calls), key=json.dumps),
         "resources": entries,
     }
-    return "".join(
-        yaml.dump({section: shown}, Dumper=_Dumper, width=WIDTH, allow_unicode=True) for section, shown in whole.items()
-    )
 
 
 def _name(resource: Planned) -> str:

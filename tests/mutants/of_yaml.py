@@ -1,0 +1,116 @@
+"""Mutants of a YAML file: each value changed, each key and each element of a list left out, each line of a script."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import yaml
+
+from tests.mutants.mutant import Mutant, short
+
+OTHERS = (("==", "!="), ("!=", "=="), ("&&", "||"), ("||", "&&"), ("true", "false"), ("false", "true"))
+WHOLE_NUMBER = re.compile(r"\d+")
+Span = tuple[int, int]
+
+
+def mutants(file: str, source: bytes) -> Iterator[Mutant]:
+    """In the order of the file; each is YAML."""
+    text = source.decode()
+    root = yaml.compose(text, yaml.SafeLoader)
+    seen = {source}
+    found = _Walk(file, text).of(root, "") if root else ()
+    for mutant in sorted(found, key=lambda each: (each.start, each.end)):
+        changed = mutant.of(source)
+        if changed in seen:
+            continue
+        seen.add(changed)
+        try:
+            yaml.compose(changed.decode(), yaml.SafeLoader)
+        except yaml.YAMLError:
+            continue
+        yield mutant
+
+
+class _Walk:
+    def __init__(self, file: str, text: str) -> None:
+        self._file, self._text = file, text
+
+    def of(self, node: yaml.Node, place: str) -> Iterator[Mutant]:
+        match node:
+            case yaml.MappingNode():
+                spans = [(key.start_mark.index, _end(self._text, value)) for key, value in node.value]
+                for index, (key, value) in enumerate(node.value):
+                    if key.value.lower() == "description":
+                        continue  # a text for people
+                    inside = f"{place}.{key.value}".lstrip(".")
+                    yield self._without(spans, index, inside, bool(node.flow_style))
+                    yield from self.of(value, inside)
+            case yaml.SequenceNode():
+                spans = [(each.start_mark.index, _end(self._text, each)) for each in node.value]
+                for index, each in enumerate(node.value):
+                    inside = f"{place}[{index}]"
+                    yield self._without(spans, index, inside, bool(node.flow_style), dash=not node.flow_style)
+                    yield from self.of(each, inside)
+            case yaml.ScalarNode(style="|" | ">"):
+                yield from self._lines(node, place)
+            case yaml.ScalarNode():
+                yield from self._scalar(node, place)
+
+    def _mutant(self, place: str, change: str, span: Span, replacement: str) -> Mutant:
+        start, end = (len(self._text[:index].encode()) for index in span)
+        return Mutant(file=self._file, place=place, change=short(change), start=start, end=end, replacement=replacement)
+
+    def _without(self, spans: Sequence[Span], index: int, place: str, in_braces: bool, dash: bool = False) -> Mutant:
+        start, end = spans[index]
+        change = f"drop {self._text[start:end]}"
+        if index + 1 < len(spans):
+            end = spans[index + 1][0]
+        elif in_braces and index:
+            start = spans[index - 1][1]
+        elif dash:
+            start = self._text.rindex("-", 0, start)
+        return self._mutant(place, change, (start, end), "")
+
+    def _lines(self, node: yaml.ScalarNode, place: str) -> Iterator[Mutant]:
+        start = self._text.index("\n", node.start_mark.index) + 1
+        for line in self._text[start : node.end_mark.index].splitlines(keepends=True):
+            end = start + len(line)
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield self._mutant(place, f"drop {line}", (start, end), "\n" if line.endswith("\n") else "")
+                yield from self._words(line, start, place)
+            start = end
+
+    def _scalar(self, node: yaml.ScalarNode, place: str) -> Iterator[Mutant]:
+        start, end = node.start_mark.index, node.end_mark.index
+        written = self._text[start:end]
+        if WHOLE_NUMBER.fullmatch(node.value):
+            changed = written.replace(node.value, str(int(node.value) + 1))
+        elif node.value in ("true", "false"):
+            changed = {"true": "false", "false": "true"}[node.value]
+        elif written.endswith(("'", '"')):
+            changed = f"{written[:-1]}-x{written[-1]}"
+        else:
+            changed = f"{written}-x"
+        yield self._mutant(place, f"{written} -> {changed}", (start, end), changed)
+        yield from self._words(written, start, place)
+
+    def _words(self, text: str, start: int, place: str) -> Iterator[Mutant]:
+        """In expressions and scripts: a comparison, a truth, the connection of two conditions turned round."""
+        for word, other in OTHERS:
+            at = text.find(f" {word} ")
+            if at >= 0:
+                span = (start + at + 1, start + at + 1 + len(word))
+                yield self._mutant(place, f"{text} with {other} for {word}", span, other)
+
+
+def _end(text: str, node: yaml.Node) -> int:
+    """Without the space and the comments behind it, which the parser counts as its own."""
+    inside = text[node.start_mark.index : node.end_mark.index]
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        return max((_end(text, each) for each in _children(node)), default=node.end_mark.index)
+    return node.start_mark.index + len(inside.rstrip()) if node.value else node.end_mark.index
+
+
+def _children(node: yaml.CollectionNode) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value)

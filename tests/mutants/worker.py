@@ -1,0 +1,55 @@
+"""The process that judges: mutants come in, one a line, and verdicts go out. It works in copies of the checkout, whose
+paths are its arguments, with a process for each; the current folder is the first of them."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import tests
+from tests.mutants.concern import Concern
+from tests.mutants.judge import Judge
+from tests.mutants.mutant import Mutant
+
+SECONDS = "MUTANTS_SECONDS"
+"""Environment: no mutant is begun when so many seconds have passed since the start."""
+
+
+def main(copies: Sequence[str]) -> None:
+    started = time.monotonic()
+    seconds = float(os.environ.get(SECONDS, "inf"))
+    mutants = [Mutant(**json.loads(line)) for line in sys.stdin]
+    judge = Judge(Concern(Path.cwd()).tests)
+    children = []
+    for number, copy in enumerate(copies):
+        child = os.fork()
+        if child == 0:
+            _move(judge, copy)
+            _judge(judge, mutants[number :: len(copies)], started + seconds)
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _move(judge: Judge, copy: str) -> None:
+    """Nothing of ours is imported yet but this: from here on it comes from the copy."""
+    os.chdir(copy)
+    sys.path.insert(0, copy)
+    tests.__path__[:] = [str(Path(copy) / "tests")]
+    judge.here = Path(copy)
+
+
+def _judge(judge: Judge, mutants: Sequence[Mutant], deadline: float) -> None:
+    for mutant in mutants:
+        if time.monotonic() > deadline:
+            return
+        said = {"mutant": asdict(mutant), "verdict": asdict(judge.of(mutant))}
+        os.write(1, f"{json.dumps(said)}\n".encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
