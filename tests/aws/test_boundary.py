@@ -88,10 +88,10 @@ def test_what_is_said_to_be_not_used_is_outside_and_the_policies_are_those_of_th
 
 def test_nodes_and_topics_are_encrypted_by_aws_own_keys_and_by_no_other_of_them() -> None:
     boundary = statements_of("dev", "Boundary")
-    for action in ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"):
+    for action in ("CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"):
         for alias, may in (("alias/aws/ebs", True), ("alias/aws/sns", True), ("alias/aws/rds", False)):
             context = {"aws:RequestedRegion": REGION, "kms:ResourceAliases": alias}
-            assert allowed(boundary, action, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x", context) is may
+            assert allowed(boundary, f"kms:{action}", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x", context) is may
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=str)

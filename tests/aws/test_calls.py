@@ -58,7 +58,11 @@ def test_no_call_is_allowed_in_another_region(role: str) -> None:
 def test_no_call_is_allowed_on_what_has_the_name_of_another(role: str) -> None:
     """Untagged, so that the name alone is judged."""
     statements = managed("dev", role)
-    named = {(need.action, _of_another(need.resource), need.context["aws:RequestedRegion"]) for need in _named(role)}
+    named = {
+        (need.action, other, need.context["aws:RequestedRegion"])
+        for need in NEEDS[role]("dev")
+        if "aws:RequestedRegion" in need.context and (other := _of_another(need.resource))
+    }
 
     assert len(named) > 10
     assert {
@@ -120,10 +124,6 @@ def test_an_action_that_is_limited_to_nothing_is_allowed_on_everything(policy: s
             for action in _actions(statement):
                 service, name = action.split(":")
                 assert reference().actions.get_action_details(service, name)["resourceTypes"], action
-
-
-def _named(role: str) -> list[Need]:
-    return [need for need in NEEDS[role]("dev") if "aws:RequestedRegion" in need.context and _of_another(need.resource)]
 
 
 def _of_another(resource: str) -> str | None:
