@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 # The laptop's, unless another is named: make preview STACK=dev
 STACK := local
-ENVIRONMENT := exports="$$($(PYTHON) tools/environment.py $(STACK))" && eval "$$exports"
+ENVIRONMENT := exports="$$($(PYTHON) -m tools.environment $(STACK))" && eval "$$exports"
 # The laptop asks nothing; on AWS a person sees the preview and says yes, or YES=1 does, as in CI.
 YES := $(CI)
 ifeq ($(STACK),local)
@@ -14,6 +14,10 @@ HOW := --yes --skip-preview --suppress-outputs
 else
 HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
+# AWS makes some log groups again after they are deleted.
+LOG_GROUPS = $(PYTHON) -m tools.log_groups $(STACK)
+KNOWN = groups="$$($(LOG_GROUPS))" &&
+REMOVED = && $(LOG_GROUPS) --remove $$groups
 endif
 space := $(subst ,, )
 CHECKED := infra shop stacks services tests tools conftest.py
@@ -32,10 +36,10 @@ setup: .venv/.synced ## installs what is missing: Python packages into .venv, th
 	@$(ENVIRONMENT) && pulumi stack select $(STACK) $(if $(filter local,$(STACK)),--create) > /dev/null
 
 env: $(if $(filter local,$(STACK)),setup,.venv/.synced) ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
-	@$(PYTHON) tools/environment.py $(STACK)
+	@$(PYTHON) -m tools.environment $(STACK)
 
 up: setup ## brings the whole system up on this machine, or up to date; on AWS with STACK=dev
-	@$(ENVIRONMENT) && pulumi up -s $(STACK) $(HOW) $(RULES) && $(PYTHON) tools/next_steps.py $(STACK)
+	@$(ENVIRONMENT) && pulumi up -s $(STACK) $(HOW) $(RULES) && $(PYTHON) -m tools.next_steps $(STACK)
 
 preview: setup ## what `make up` would change
 	@$(ENVIRONMENT) && pulumi preview -s $(STACK) --diff $(RULES)
@@ -47,10 +51,10 @@ status: setup ## which processes run
 	@$(ENVIRONMENT) && supervisorctl -c .shop/local/run/supervisord.conf status
 
 token: setup ## an access token: make -s token EMAIL=... PASSWORD=...
-	@$(ENVIRONMENT) && $(PYTHON) tools/sign_in.py "$(EMAIL)" --stack $(STACK)
+	@$(ENVIRONMENT) && $(PYTHON) -m tools.sign_in "$(EMAIL)" --stack $(STACK)
 
 down: setup ## takes it down; data stays, unless PURGE=1
-	@$(ENVIRONMENT) && pulumi destroy -s $(STACK) $(HOW)
+	@$(ENVIRONMENT) && $(KNOWN) pulumi destroy -s $(STACK) $(HOW) $(REMOVED)
 	@$(if $(filter local,$(STACK)),$(PYTHON) -B -m tools.clean_up $(if $(PURGE),--purge))
 
 test: setup ## all tests: units, services on real servers, the whole system end to end

@@ -25,7 +25,6 @@ SLOW_MODULES = frozenset(
         "test_money.py",
         "test_new_service.py",
         "test_operation.py",
-        "test_postgres.py",
         "test_process.py",
         "test_properties.py",
         "test_protos.py",

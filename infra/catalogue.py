@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from infra import declaration_file, route_paths, source_code
 from infra.catalogue_checks import Problem, as_meant, problems_of
 from infra.catalogue_cross_checks import Draft, cross_check
+from infra.command_line import CommandError, run
 
 DNS_LABEL = r"^[a-z](-?[a-z0-9])*$"
 LONGEST_NAME = 24  # with eight characters of Pulumi's it is the name of a target group, which may have 32
@@ -122,7 +123,7 @@ class ServiceSpec(_Model):
         return self.name.replace("-", "_")
 
 
-class CatalogueError(Exception):
+class CatalogueError(CommandError):
     """Everything that is wrong with the declarations."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -262,14 +263,10 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--schema"]:
         print(schema(), end="")
         return 0
-    try:
-        catalogue = load(Path("services"), code="build")
-    except CatalogueError as error:
-        print(error, file=sys.stderr)
-        return 1
+    catalogue = load(Path("services"), code="build")
     print(f"{len(catalogue.services)} services, no problems: {', '.join(catalogue.services)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run("catalogue", lambda: main(sys.argv[1:]))

@@ -114,7 +114,7 @@ def _of_another_kind(value: Any, what: str, place: Place, model: type[BaseModel]
     elif what == TEXT and isinstance(value, bool | int | float):
         example = f'"{_shown(value)}"'
     elif what == WHOLE_NUMBER and (number := re.fullmatch(r"(\d{1,6}) ?(MiB?|m|s|)", str(value))):
-        example = number[1]
+        example = str(int(number[1]))
     written = example or _PLACEHOLDERS[what]
     if isinstance(place[-1], str):
         written = f"{place[-1]}: {written}"

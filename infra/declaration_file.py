@@ -6,7 +6,7 @@ YAML 1.1, in which `no` is a truth, `1:30` is ninety and a date of no calendar e
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -14,9 +14,6 @@ import yaml
 class Unreadable(Exception):
     """The file holds no mapping. The message says what to write instead, and in which line."""
 
-
-LONGEST_NUMBER = 18
-"""Digits of a number. What is longer stays a text, which no field for a number takes."""
 
 # What the parser says -> what a person can do about it. The first that matches is taken.
 REMEDIES = (
@@ -48,10 +45,7 @@ REMEDIES = (
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_constructors: ClassVar[dict[str | None, Any]] = {
-        f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
-        for kind in ("bool", "float", "int", "map", "null", "seq", "str")
-    } | {None: yaml.SafeLoader.yaml_constructors[None]}
+    """With what a plain word may be besides a text, below; and nothing by a tag."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -73,11 +67,14 @@ class _Loader(yaml.SafeLoader):
         return read
 
 
+# At most 18 digits, without a leading zero, which PyYAML takes for the sign of an octal number. What has more
+# stays a text, which no field for a number takes.
+_WHOLE = r"[-+]?(0|[1-9][0-9]{0,17})"
 _Loader.yaml_implicit_resolvers = {}  # its own, not those of the base class
 for _kind, _form, _first in (
     ("bool", "true|false", "tf"),
-    ("float", r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", "-+0123456789"),
-    ("int", rf"[-+]?[0-9]{{1,{LONGEST_NUMBER}}}", "-+0123456789"),
+    ("float", rf"{_WHOLE}\.[0-9]{{1,18}}", "-+0123456789"),
+    ("int", _WHOLE, "-+0123456789"),
     ("null", "~|null|", ["~", "n", ""]),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_form})$"), list(_first))

@@ -1,30 +1,25 @@
 """The command line: every command in the order in which a newcomer needs it."""
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from infra.command_line import INTERRUPTED, CommandError, failed, run
 from shop import account, buying, shelves
-from shop.errors import ShopError
-
-INTERRUPTED = 130
-"""What a shell makes of Ctrl-C."""
 
 
 class OneLineErrors(TyperGroup):
-    """Whatever goes wrong is one line on stderr, and a status."""
+    """Errors end a command as `infra.command_line` has it, before typer makes something else of them."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except ShopError as error:
-            print(f"shop: {error}", file=sys.stderr)
-            raise typer.Exit(error.exit_code) from None
-        except typer.Abort:  # Ctrl-C while a question is open
-            print(file=sys.stderr)
+        except (CommandError, OSError) as error:
+            raise typer.Exit(failed("shop", error)) from None
+        except typer.Abort:  # Ctrl-C or Ctrl-D while a question is open
+            typer.echo(err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -67,4 +62,4 @@ for panel, commands in COMMANDS.items():
         app.command(name, rich_help_panel=panel, epilog=example)(command)
 
 if __name__ == "__main__":
-    app(prog_name="python -m shop")
+    run("shop", lambda: app(prog_name="python -m shop"))

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +9,9 @@ import typer
 from shop import following, views
 from shop.desk import AsJson, Desk, Limit, Stack, at_the_desk
 from shop.documents import CONFIRMED, Order
-from shop.errors import Refused, ShopError, Unreachable
+from shop.errors import ShopError, Unreachable
 from shop.outputs import LOCAL
+from shop.sent_orders import KEY_HOURS
 
 LAST = "last"
 
@@ -40,19 +40,16 @@ def order(
 ) -> None:
     """Place an order.
 
-    When the connection breaks, give the same command again: it does not order twice.
+    When the connection breaks, give the same command again: it does not order twice. Equal commands that are given
+    at once are one order, too.
     """
     wanted = {"lines": _lines(lines), "payment_method": pay, "coupons": coupon or []}
     with at_the_desk(stack, as_json=as_json) as desk:
-        placed, before = _placed(desk, wanted)
-        if before:
-            desk.screen.note("This is the order of your last try: only its answer was lost.")
-        if desk.screen.live if follow is None else follow:
-            if not as_json:
-                desk.screen.show(placed, views.order(placed))
+        followed = desk.screen.live if follow is None else follow
+        placed = _placed(desk, wanted, shown=not (as_json and followed))
+        if followed:
             _follow(desk, placed.id)
         else:
-            desk.screen.show(placed, views.order(placed))
             desk.screen.note(f"See how it goes on: python -m shop follow {placed.id}")
 
 
@@ -97,18 +94,23 @@ def log(limit: Limit = 20, stack: Stack = LOCAL, as_json: AsJson = False) -> Non
         desk.screen.show(entries, views.activity(entries))
 
 
-def _placed(desk: Desk, wanted: Mapping[str, Any]) -> tuple[Order, bool]:
-    """Places the order with a key that the next command knows, too, unless this one gets a clear answer."""
-    key = desk.session.key_for(wanted)
-    try:
-        placed = desk.api.place(wanted, key)
-    except Unreachable as error:
-        raise Unreachable(f"{error}; the same command again does not order twice") from error
-    except Refused as refusal:
-        if refusal.clear:
-            desk.session.answered()
-        raise
-    desk.session.answered()
+def _placed(desk: Desk, wanted: dict[str, Any], *, shown: bool) -> Order:
+    """Places the order and shows it. It has its answer when the person has seen it."""
+    again = f"the same command again does not order twice (for {KEY_HOURS} hours)"
+    with desk.sent_orders.sending(desk.session.email, wanted) as key:
+        try:
+            placed, before = desk.api.place(wanted, key)
+        except Unreachable as error:
+            raise Unreachable(f"{error}; {again}") from error
+        except KeyboardInterrupt:
+            desk.screen.note(f"It may be ordered all the same; {again}.")
+            raise
+        if before:
+            desk.screen.note("This command had ordered this already: it is the same order, not another one.")
+        if shown:
+            desk.screen.show(placed, views.order(placed))
+        else:
+            desk.screen.note(f"This is order {placed.id}.")
     return placed
 
 

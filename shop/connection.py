@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from shop.errors import Refused, Unreachable
+from shop import http
+from shop.errors import NotUnderstood, NotUp, Refused, Unreachable
 
 TIMEOUT_SECONDS = 30
 """What the gateway allows a service."""
@@ -36,13 +37,19 @@ class Connection:
         bearer: whose requests they are.
         note: is told why it takes longer.
         sleep: for tests.
+
+    Raises:
+        NotUp: when the URL is none.
     """
 
     def __init__(
         self, url: str, bearer: Bearer, *, note: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._url, self._bearer, self._note, self._sleep = url, bearer, note, sleep
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS)
+        try:
+            self._http = http.client(base_url=url, timeout=TIMEOUT_SECONDS)
+        except httpx.InvalidURL as error:
+            raise NotUp(f"the outputs of the stack name no URL of a shop: {url!r}: {error}") from None
 
     def close(self) -> None:
         self._http.close()
@@ -59,6 +66,7 @@ class Connection:
         Raises:
             Refused: for an answer that is an error.
             Unreachable: when there was none. Nobody knows then whether the request arrived.
+            NotUnderstood: for an answer that is not one of HTTP, too large, or too slow.
             NotSignedIn: when a person's request has no person.
         """
         repeatable = repeatable or method == "GET"
@@ -102,6 +110,8 @@ class Connection:
             if isinstance(error, _UNSENT):
                 raise Unreachable(f"the shop does not answer at {self._url}") from error
             raise Unreachable(f"the connection broke before the shop answered ({type(error).__name__})") from error
+        except httpx.RequestError as error:
+            raise NotUnderstood(f"the answer to {method} {path} cannot be read: {error}") from error
 
     def _paused(self, pauses: Iterator[float]) -> bool:
         """Waits before another try; False when there were enough."""

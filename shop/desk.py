@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+import shop
 from shop import outputs
 from shop.api import Api
 from shop.connection import Connection
 from shop.errors import Unreachable
+from shop.memory import Memory
 from shop.outputs import LOCAL, Outputs
 from shop.screen import Screen
+from shop.sent_orders import SentOrders
 from shop.session import Session
 
 Stack = Annotated[
@@ -30,6 +33,7 @@ Limit = Annotated[int, typer.Option("--limit", help="The most to show.", min=1, 
 class Desk:
     outputs: Outputs
     session: Session
+    sent_orders: SentOrders
     screen: Screen
     api: Api
 
@@ -38,10 +42,12 @@ class Desk:
 def at_the_desk(stack: str = LOCAL, *, as_json: bool = False) -> Iterator[Desk]:
     """Raises what `outputs.find` does, and Unreachable with what would help."""
     found = outputs.find(stack)
-    session, screen = Session(found), Screen(as_json=as_json)
+    memory, screen = Memory(), Screen(as_json=as_json)
+    session = Session(found, memory)
+    sent_orders = SentOrders(memory, found.issuer, shop.STARTED_AT)
     connection = Connection(found.url, session, note=screen.note)
     try:
-        yield Desk(found, session, screen, Api(connection))
+        yield Desk(found, session, sent_orders, screen, Api(connection))
     except Unreachable as error:
         outputs.forget(stack)
         raise Unreachable(f"{error}; is it up? {outputs.how_to_start(stack)}") from error

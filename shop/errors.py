@@ -5,11 +5,14 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from infra.command_line import CommandError, one_line
 
-class ShopError(Exception):
-    """Ends the command; the message says what is wrong and what would help."""
 
-    exit_code = 1
+class ShopError(CommandError):
+    """Ends the command. On one line, whatever a server has put into the message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class NotUp(ShopError):
@@ -57,11 +60,6 @@ class Refused(ShopError):
     def __init__(self, answer: httpx.Response) -> None:
         self.status = answer.status_code
         super().__init__(_said(answer))
-
-    @property
-    def clear(self) -> bool:
-        """Whether nothing was done: it does not fail halfway, and no other copy of the request is under way."""
-        return self.status < httpx.codes.INTERNAL_SERVER_ERROR and self.status != httpx.codes.CONFLICT
 
 
 def _said(answer: httpx.Response) -> str:

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shop.errors import ShopError, Unreachable
+from shop import http
+from shop.errors import NotUnderstood, ShopError, Unreachable
 from shop.outputs import Outputs
 
 REDIRECTS = 5
@@ -60,6 +61,7 @@ def sign_in(outputs: Outputs, email: str, password: str, scopes: Sequence[str]) 
     Raises:
         SignInFailed: when the page does not accept the email and the password.
         Unreachable: when it does not answer.
+        NotUnderstood: when it answers what nobody can read.
     """
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -74,7 +76,7 @@ def sign_in(outputs: Outputs, email: str, password: str, scopes: Sequence[str]) 
         "code_challenge_method": "S256",
     }
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as browser:
+        with http.client(timeout=TIMEOUT_SECONDS) as browser:
             page = browser.get(outputs.authorize_url, params=asked, follow_redirects=True)
             form = _Form(page.text)
             if form.action is None:
@@ -86,6 +88,11 @@ def sign_in(outputs: Outputs, email: str, password: str, scopes: Sequence[str]) 
             return _exchanged(browser, outputs, grant | {"redirect_uri": outputs.callback_url})
     except httpx.TransportError as error:
         raise Unreachable(f"the sign-in page does not answer at {outputs.authorize_url}: {error}") from error
+    except UnicodeError:
+        raise  # what the person gave, not what the page said
+    # The last three are what URLs and HTML that are none raise.
+    except (httpx.RequestError, httpx.InvalidURL, ValueError, AssertionError) as error:
+        raise NotUnderstood(f"the sign-in page at {outputs.authorize_url} cannot be read: {error}") from error
 
 
 def renew(outputs: Outputs, refresh_token: str) -> Tokens:
@@ -96,19 +103,21 @@ def renew(outputs: Outputs, refresh_token: str) -> Tokens:
         Unreachable: when nobody answers.
     """
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as browser:
+        with http.client(timeout=TIMEOUT_SECONDS) as browser:
             grant = {"grant_type": "refresh_token", "refresh_token": refresh_token}
             tokens = _exchanged(browser, outputs, grant)
     except httpx.TransportError as error:
         raise Unreachable(f"nobody answers at {outputs.token_url}: {error}") from error
+    except httpx.RequestError as error:
+        raise NotUnderstood(f"the answer of {outputs.token_url} cannot be read: {error}") from error
     return tokens if tokens.refresh_token else tokens.model_copy(update={"refresh_token": refresh_token})
 
 
 def revoke(outputs: Outputs, refresh_token: str) -> None:
     """Ends a refresh token (RFC 7009) where the issuer knows how to; it is forgotten here in any case."""
     asked = {"token": refresh_token, "client_id": outputs.client_id}
-    with contextlib.suppress(httpx.TransportError):
-        httpx.post(urljoin(outputs.token_url, "revoke"), data=asked, timeout=TIMEOUT_SECONDS)
+    with contextlib.suppress(httpx.RequestError, NotUnderstood), http.client(timeout=TIMEOUT_SECONDS) as browser:
+        browser.post(urljoin(outputs.token_url, "revoke"), data=asked)
 
 
 def _exchanged(browser: httpx.Client, outputs: Outputs, grant: dict[str, str]) -> Tokens:

@@ -1,5 +1,6 @@
 """Where the shop is: the outputs of its stack, from a file, a short-lived cache, or Pulumi."""
 
+import contextlib
 import json
 import os
 import re
@@ -44,6 +45,16 @@ def home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or HOME)
 
 
+def made_home() -> Path:
+    """`home()`, made where it is not there. Raises ShopError."""
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise ShopError(f"nothing can be kept in {home()}: {reason}; {HOME_VARIABLE} names another folder") from None
+    return home()
+
+
 def find(stack: str) -> Outputs:
     """The outputs of the stack, or those in the file that SHOP_OUTPUTS names.
 
@@ -59,17 +70,19 @@ def find(stack: str) -> Outputs:
     try:
         if 0 <= time.time() - cache.stat().st_mtime < CACHE_SECONDS:
             return Outputs.model_validate_json(cache.read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (OSError, ValidationError):
         pass
     outputs = _valid(_asked(stack), stack)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    write_private(cache, outputs.model_dump_json())
+    with contextlib.suppress(OSError, ShopError):  # the next command asks again then
+        made_home()
+        write_private(cache, outputs.model_dump_json())
     return outputs
 
 
 def forget(stack: str) -> None:
     """Has the next command ask Pulumi: what was known may be wrong."""
-    _cache(stack).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # where nothing can be removed, nothing was written
+        _cache(stack).unlink()
 
 
 def how_to_start(stack: str) -> str:
@@ -100,7 +113,8 @@ def _asked(stack: str) -> Mapping[str, Any]:
             cwd=ROOT,
             env=os.environ | given,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=PULUMI_SECONDS,
         )
     except subprocess.CalledProcessError:
@@ -109,7 +123,10 @@ def _asked(stack: str) -> Mapping[str, Any]:
         raise ShopError(f"`pulumi stack output -s {stack}` did not answer within {PULUMI_SECONDS} s") from None
     if shown.returncode != 0 and stack != LOCAL:
         raise NotUp(f"`pulumi stack output -s {stack}` failed: {' '.join(shown.stderr.split())}")
-    return dict(json.loads(shown.stdout)) if shown.returncode == 0 else {}
+    try:
+        return dict(json.loads(shown.stdout)) if shown.returncode == 0 else {}
+    except (ValueError, TypeError):
+        raise NotUp(f"`pulumi stack output -s {stack}` did not answer with JSON") from None
 
 
 def _valid(outputs: Mapping[str, Any], stack: str) -> Outputs:

@@ -39,9 +39,9 @@ class Screen:
         self._notes.print(Text(printable(text), style="dim"))
 
     def show(self, document: Any, *views: RenderableType) -> None:
-        """The document for a script, its views for a person."""
+        """The document for a script, its views for a person. It has left when this returns; an OSError says why not."""
         if self.as_json:
-            sys.stdout.write(json.dumps(plain(document), indent=2) + "\n")
+            print(json.dumps(plain(document), indent=2), flush=True)
         else:
             self.out.print(*views, sep="\n")
 
@@ -50,11 +50,17 @@ class Screen:
         self.show(document, Text(printable(line)))
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Lets the error out, where rich would end the process with status 1."""
+        raise  # noqa: PLE0704 -- rich calls this while it handles the BrokenPipeError
+
+
 def _console(file: Any) -> Console:
-    terminal = Console(file=file, markup=False, emoji=False, highlight=False)
+    terminal = _Console(file=file, markup=False, emoji=False, highlight=False)
     if terminal.is_terminal:
         return terminal
-    return Console(file=file, markup=False, emoji=False, highlight=False, width=WIDE, color_system=None)
+    return _Console(file=file, markup=False, emoji=False, highlight=False, width=WIDE, color_system=None)
 
 
 def printable(text: str) -> str:

@@ -80,6 +80,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
         log_days=settings.cluster.log_days,
         deletion_protection=protected,
         container_logs=watched.container_logs,
+        existing_log_groups=providers.existing_log_groups(prefix, cloud),
         region=region,
         account=account,
         permissions_boundary_arn=boundary,

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi import Resource, ResourceOptions
 
-from infra.aws import regions, tags
+from infra.aws import log_groups, regions, tags
 from infra.aws.cluster import Cluster
 from infra.catalogue_checks import Problem
 from stacks.settings import PROJECT, AwsSettings, SettingsError
@@ -62,6 +62,16 @@ def docker_provider(source: str) -> "docker.Provider":
         # Nobody talks to it. Left out, DOCKER_HOST of whoever deploys would be in the state, and differ.
         host="unix:///var/run/docker.sock",
     )
+
+
+def existing_log_groups(cluster: str, provider: aws.Provider) -> frozenset[str]:
+    """The log groups of a cluster that are there, whoever made them."""
+    look_up = pulumi.InvokeOptions(provider=provider)
+    found = [
+        aws.cloudwatch.get_log_groups(log_group_name_prefix=prefix, opts=look_up)
+        for prefix in log_groups.prefixes(cluster)
+    ]
+    return frozenset(name for each in found for name in each.log_group_names)
 
 
 def zones(stack: str, settings: AwsSettings, provider: aws.Provider) -> list[str]:

@@ -49,6 +49,7 @@ IN_WORDS = {
     "resources: {cpu_millis: 500m}": "resources.cpu_millis: `500m` is no whole number: write `cpu_millis: 500`",
     "resources: {cpu_millis: 0.5}": "resources.cpu_millis: `0.5` is no whole number: write `cpu_millis: 100`",
     "scale: {min: '2'}": "scale.min: `2` is no whole number: write `min: 2`",
+    "scale: {min: 08}": "scale.min: `08` is no whole number: write `min: 8`",
     "scale: {min: 0}": "scale.min: `0` is too small: at least 1",
     "scale: {max: 101}": "scale.max: `101` is too large: at most 100",
     "identity: true": "identity: `true` is invalid; known: admin",
@@ -200,7 +201,7 @@ DOCUMENTS = st.one_of(
     VALUES.map(yaml.safe_dump),
     FIELDS.map(lambda fields: yaml.safe_dump(WHOLE | fields)),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
-    st.text("{}[]:,-#&*!|>'\"%@` \n\tab0", max_size=40).map(BASE.__add__),
+    st.text("{}[]:,-#&*!|>'\"%@` \n\tab08.", max_size=40).map(BASE.__add__),
 )
 
 

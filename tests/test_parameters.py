@@ -10,8 +10,6 @@ from pathlib import Path
 from tools.programs import ROOT
 
 PROGRAM = ("infra", "stacks")
-UNDECIDED = {"partition"}
-"""Whether an environment works in other partitions than `aws`."""
 
 
 @dataclass
@@ -66,7 +64,7 @@ def test_what_may_be_left_out_is_given_somewhere_and_left_out_somewhere() -> Non
     wrong = {
         f"{each.file}: {name}.{parameter} is {'always given' if any(given) else 'never given'}"
         for name, each in arguments().items()
-        for parameter in each.defaults - UNDECIDED
+        for parameter in each.defaults
         for given in [[parameter in named for named in each.made]]
         if len(set(given)) == 1
     }

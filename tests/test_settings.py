@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from infra.aws.regions import supported
-from stacks.settings import DEFAULTS, AwsSettings, LocalSettings, SettingsError, aws_settings, local_settings
+from stacks.settings import DEFAULTS, AwsSettings, Domain, LocalSettings, SettingsError, aws_settings, local_settings
 from tools.programs import ROOT
 
-ENOUGH = {
+ENOUGH: dict[str, Any] = {
     "purpose": "development",
     "account": "123456789012",
     "cluster": {"reached_from": ["203.0.113.7/32"]},
@@ -168,6 +168,73 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
 )
 def test_a_wrong_setting_is_refused_with(given: dict[str, Any], said: str) -> None:
     assert refusals(**given) == [said]
+
+
+ROLE = "arn:aws:iam::123456789012:role/platform"
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "most"),
+    [
+        ("network.zones", 2, 3),
+        ("cluster.vcpu_limit", 2, 1000),
+        ("databases.storage_gib", 20, 65_536),
+        ("databases.backup_days", 1, 35),
+        ("images.kept", 1, 1000),
+    ],
+)
+def test_a_number_is_within_its_bounds(field: str, least: int, most: int) -> None:
+    section, _, key = field.partition(".")
+
+    def said(value: int) -> str:
+        try:
+            aws(**{section: ENOUGH.get(section, {}) | {key: value}})
+        except SettingsError as error:
+            return str(error)
+        return ""
+
+    assert f"shop:{field}: `{least - 1}` is too small" in said(least - 1)
+    assert said(least) == said(most) == ""
+    assert f"shop:{field}: `{most + 1}` is too large" in said(most + 1)
+
+
+@pytest.mark.parametrize(
+    ("section", "given"),
+    [
+        ("cluster", {"reached_from": ["10.0.0.1"]}),
+        ("cluster", {"reached_from": "10.0.0.1/32"}),
+        ("cluster", {"reached_from": [], "admins": ["platform"]}),
+        ("cluster", {"reached_from": [], "admins": [ROLE.replace("role", "user")]}),
+        ("cluster", {"reached_from": [], "viewers": ["*"]}),
+        ("cluster", {"reached_from": [], "architectures": ["riscv"]}),
+        ("cluster", {"reached_from": [], "log_days": 0}),
+        ("network", {"flow_log_days": 2}),
+        ("databases", {"instance_class": "t4g.micro"}),
+        ("images", {}),
+        ("images", {"build": False}),
+        ("images", {"promote_from": "registry/shop-dev:latest"}),
+        ("images", {"build": True, "pull_accounts": ["12345678901"]}),
+        ("domain", {"name": "shop", "zone_id": "Z123"}),
+        ("domain", {"name": "shop.example", "zone_id": "zone"}),
+    ],
+)
+def test_what_has_not_the_form_of_a_setting_is_refused(section: str, given: Any) -> None:
+    values: dict[str, Any] = {section: given}
+    [said] = refusals(**values)
+
+    assert said.startswith(f"shop:{section}")
+
+
+def test_roles_of_the_cluster_and_accounts_that_may_pull_are_taken_as_they_are_written() -> None:
+    settings = aws(
+        cluster={"reached_from": [], "admins": [ROLE], "viewers": [ROLE]},
+        images={"build": True, "pull_accounts": ["210987654321"]},
+        domain={"name": "shop.example.org", "zone_id": "Z0123ABC"},
+    )
+
+    assert settings.cluster.admins == settings.cluster.viewers == (ROLE,)
+    assert settings.images.pull_accounts == ("210987654321",)
+    assert settings.domain == Domain(name="shop.example.org", zone_id="Z0123ABC")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from infra.command_line import run
 from tests.e2e.shop import TEA, Person, Shop
 from tests.e2e.system import System, running
 
@@ -260,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("bench", main)

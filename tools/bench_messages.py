@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.command_line import run
 from tests.fixtures import FreshDatabase, Postgres, eventually, running_emulator, running_postgres
 
 if TYPE_CHECKING:
@@ -365,4 +366,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("bench-messages", main)

@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from infra.command_line import run
+
 SIZES = (7, 25, 50, 100)
 LIMITS = {7: (5.0, 250.0), 100: (60.0, None)}
 """Services -> seconds, MB (10^6 bytes)."""
@@ -135,4 +137,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("bench-program", main)

@@ -7,12 +7,14 @@ was installed (.venv, .shop/pulumi, .shop/uv) and what belongs to a shop on AWS.
 import argparse
 import json
 import shutil
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from infra.local.files import UNFINISHED, write_private
+from infra.command_line import run
+from infra.local.files import UNFINISHED
 from infra.local.supervision import Supervisord
+from shop.errors import ShopError
+from shop.memory import Memory
 from shop.outputs import LOCAL, home
 from tools.environment import HOME, ROOT
 
@@ -41,7 +43,8 @@ def purge(checkout: Path, person: Path) -> None:
     for pool in pools:
         (person / f"staff-{pool}.json").unlink(missing_ok=True)
     (person / f"outputs-{LOCAL}.json").unlink(missing_ok=True)
-    _sign_out(person / "client.json", pools)
+    with suppress(ShopError):  # what nobody can read may belong to a shop on AWS
+        Memory(person).forget(lambda issuer: _pool(issuer) in pools)
     for unfinished in person.glob(f".*{UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
     for name in ("local", "state", "pulumi-home"):
@@ -51,19 +54,6 @@ def purge(checkout: Path, person: Path) -> None:
     for folder in {checkout, person}:
         with suppress(OSError):  # something else is in it
             folder.rmdir()
-
-
-def _sign_out(sessions: Path, pools: Collection[str]) -> None:
-    """Forgets who is signed in to a shop of these pools: their tokens are good for nothing any more."""
-    try:
-        by_issuer = json.loads(sessions.read_bytes())
-    except (OSError, ValueError):
-        return
-    others = {issuer: session for issuer, session in by_issuer.items() if _pool(issuer) not in pools}
-    if not others:
-        sessions.unlink()
-    elif others != by_issuer:
-        write_private(sessions, json.dumps(others, indent=2))
 
 
 def _pool(issuer: str) -> str:
@@ -90,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("down", main)

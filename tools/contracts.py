@@ -8,7 +8,6 @@ which the old one stays, because events of it lie in queues and outboxes while s
 import importlib
 import json
 import operator
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra import catalogue
 from infra.catalogue import ServiceSpec
+from infra.command_line import run
 
 if TYPE_CHECKING:
     from chassis.messages import EventData, Reading
@@ -142,4 +142,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("contracts", main)

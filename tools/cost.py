@@ -11,6 +11,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
+from infra.command_line import run
 from tools.planned import plan
 from tools.pricing import Bill, PriceList, bill, price_list
 
@@ -42,7 +43,7 @@ def _sources(found: Bill, prices: PriceList) -> set[str]:
     return {prices.sources[name] for name in names}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What a stack on AWS costs a month.")
     parser.add_argument("stack", help="dev, staging, prod")
     parser.add_argument("--region", help="instead of the stack's own")
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prices = price_list()
     found = bill(plan(program(given.stack), given.stack), prices, given.region)
     show(given.stack, found, prices, Console(width=110, highlight=False, soft_wrap=True))
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("cost", main)

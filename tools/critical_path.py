@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from infra.command_line import run
 from tools.dependency_graph import DependencyCycleError, Graph, Node, in_order, is_instant, of_plan, of_state
 from tools.planned import plan
 
@@ -176,4 +177,4 @@ def _of_program(stack: str) -> Graph:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("critical-path", main)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.command_line import run
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".shop"
 # Not a secret: it guards what the local stack keeps on this machine only.
@@ -21,7 +23,7 @@ def programs() -> dict[str, str]:
     install = [sys.executable, str(ROOT / "tools/pulumi/install.py"), str(HOME / "pulumi")]
     installed = subprocess.run(install, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), installed, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), installed, os.environ.get("PATH", os.defpath)]),
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
     }
@@ -47,4 +49,4 @@ def main(stack: str = "local") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run("environment", lambda: main(*sys.argv[1:]))

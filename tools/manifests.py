@@ -11,13 +11,13 @@ Given these objects, provider 4.25 wrote the same ones, but for fields that are 
 
 import argparse
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from infra.command_line import CommandError, run
 from tools import made_up
 from tools.planned import Plan, Planned, plan
 
@@ -28,7 +28,7 @@ ARN_COLONS = 5
 NO_DIGEST = "sha256:" + 64 * "0"
 
 
-class FolderError(Exception):
+class FolderError(CommandError):
     """A folder that holds something that was not written here."""
 
 
@@ -137,7 +137,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Writes every Kubernetes object of a stack to a file of its own.")
     parser.add_argument("stack", help="dev, staging, prod")
     parser.add_argument("folder", nargs="?", type=Path, help=f"default: {FOLDER}/<stack>; it is written anew")
@@ -146,14 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     folder = given.folder or FOLDER / given.stack
     files = render(plan(program(given.stack), given.stack, answer, call))
-    try:
-        write(files, folder)
-    except FolderError as error:
-        print(error, file=sys.stderr)
-        return 1
+    write(files, folder)
     print(f"{len(files)} objects in {folder}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("manifests", main)

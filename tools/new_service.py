@@ -16,14 +16,21 @@ from pydantic import ValidationError
 
 from infra import catalogue, service_names
 from infra.catalogue import LONGEST_NAME, CatalogueError, ServiceSpec
+from infra.command_line import CommandError, run
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = tuple(sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()))
 
 
-class Refused(Exception):
+EXAMPLE = "make new-service NAME=loyalty LANGUAGE=python"
+
+
+class Refused(CommandError):
     """The service cannot be made; nothing was written. The message says what would be right."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}\nNothing was written. For example: {EXAMPLE}")
 
 
 def write(name: str, language: str, services: Path) -> Path:
@@ -85,22 +92,14 @@ def _print_interface(folder: Path, module: str) -> None:
     (folder / "openapi.json").write_bytes(done.stdout)
 
 
-def main(name: str = "", language: str = "python") -> int:
-    try:
-        folder = write(name, language, ROOT / "services")
-    except Refused as refused:
-        print(
-            f"{refused}\nNothing was written. For example: make new-service NAME=loyalty LANGUAGE=python",
-            file=sys.stderr,
-        )
-        return 1
+def main(name: str = "", language: str = "python") -> None:
+    folder = write(name, language, ROOT / "services")
     subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet"], cwd=ROOT, check=True)
     shown = folder.relative_to(ROOT)
     print(
         f"{shown} is there. Next: make up; its tests: .venv/bin/python -m pytest {shown}; then read {shown}/README.md."
     )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    run("new-service", lambda: main(*sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What to do next, once a stack is up: `python tools/next_steps.py [stack]`."""
+"""What to do next, once a stack is up: `python -m tools.next_steps [stack]`."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from infra.command_line import CommandError, run
 from shop.outputs import forget
 
 ORDER = {"lines": [{"sku": "TEA-GREEN-100", "quantity": 2}]}
@@ -14,8 +15,11 @@ EMAIL, PASSWORD = "bob@example.com", "a-long-enough-password"
 
 def main(stack: str = "local") -> None:
     forget(stack)  # another service has brought scopes that a token may have
-    printed = subprocess.run(["pulumi", "stack", "output", "--json", "-s", stack], check=True, capture_output=True)
-    print(steps(stack, json.loads(printed.stdout)))
+    printed = subprocess.run(["pulumi", "stack", "output", "--json", "-s", stack], check=True, stdout=subprocess.PIPE)
+    outputs = json.loads(printed.stdout)
+    if "url" not in outputs:
+        raise CommandError(f"the stack {stack} is not up: it has no output `url`")
+    print(steps(stack, outputs))
 
 
 def steps(stack: str, outputs: Mapping[str, Any]) -> str:
@@ -52,4 +56,4 @@ The shop is up: {url}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run("next steps", lambda: main(*sys.argv[1:]))

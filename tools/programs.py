@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
+from infra.command_line import CommandError, one_line
 from stacks import aws, settings
 from stacks.settings import AwsSettings
 from tools import made_up
@@ -16,11 +18,21 @@ OF_ONE_ACCOUNT: Mapping[str, Any] = {"account": made_up.ACCOUNT, "cluster": {"re
 
 
 def aws_settings(stack: str, given: Mapping[str, Any] | None = None) -> AwsSettings:
-    """The settings of `Pulumi.<stack>.yaml`, with `given` over them, and a made-up account under them."""
+    """The settings of `Pulumi.<stack>.yaml`, with `given` over them, and a made-up account under them.
+
+    Raises:
+        CommandError: for a stack that is not one on AWS.
+    """
+    on_aws = sorted({file.suffixes[0].removeprefix(".") for file in ROOT.glob("Pulumi.*.yaml")} - {settings.LOCAL})
+    if stack not in on_aws:
+        raise CommandError(f"`{stack}` is not a stack on AWS: STACK={', '.join(on_aws)}")
     document = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")) or {}
     prefix = f"{settings.PROJECT}:"
     stands = {key.removeprefix(prefix): value for key, value in (document.get("config") or {}).items()}
-    return AwsSettings.model_validate(settings.merged(settings.merged(OF_ONE_ACCOUNT, stands), given or {}))
+    try:
+        return AwsSettings.model_validate(settings.merged(settings.merged(OF_ONE_ACCOUNT, stands), given or {}))
+    except ValidationError as error:
+        raise CommandError(f"Pulumi.{stack}.yaml: {one_line(str(error))}") from None
 
 
 def program(stack: str, given: Mapping[str, Any] | None = None) -> Callable[[], None]:

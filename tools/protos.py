@@ -20,6 +20,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
 from infra.catalogue import Catalogue, load
+from infra.command_line import CommandError, run
 from infra.local.binaries import go
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +33,7 @@ Promises = Mapping[str, Mapping[str, str]]
 """Of each message, enum and service, by its full name: its fields, values and methods, each in words."""
 
 
-class ProtoError(Exception):
+class ProtoError(CommandError):
     """A generator or the compiler refuses; the message has what it said."""
 
 
@@ -182,13 +183,9 @@ def main() -> int:
     compiler = go()
     if compiler is None:
         print("There is no Go here: the Go code of the interfaces stays as it is.", file=sys.stderr)
-    try:
-        generate(services, services, compiler)
-    except ProtoError as error:
-        print(error, file=sys.stderr)
-        return 1
+    generate(services, services, compiler)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("protos", main)

@@ -20,14 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.progress import track
 
+from infra.command_line import run
 from infra.local.files import write_private
 from shop import outputs
 from shop.api import Api
 from shop.connection import Connection
 from shop.documents import Product
-from shop.errors import Refused, ShopError
+from shop.errors import Refused
 from shop.oauth import SignInFailed
-from shop.outputs import LOCAL, Outputs, home
+from shop.outputs import LOCAL, Outputs, made_home
 from shop.screen import Screen
 from tools.sample_orders import sample_orders
 from tools.staff import appoint
@@ -91,10 +92,9 @@ def staff_member(found: Outputs, console: Console) -> Visitor:
 
 def _remembered(found: Outputs) -> Visitor:
     pool = found.issuer.rpartition("/")[2]
-    path = home() / f"staff-{pool}.json"
+    path = made_home() / f"staff-{pool}.json"
     if not path.exists():
         new = stranger(found, "staff")
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Before the person is made: an interrupted run finds the same one again.
         write_private(path, Account(email=new.email, password=new.password).model_dump_json())
     account = Account.model_validate_json(path.read_bytes())
@@ -154,7 +154,7 @@ def _shown(wanted: Sequence[Shelf], what: str, console: Console) -> Iterable[She
     return track(wanted, what, console=console, transient=True, disable=not console.is_terminal)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stack", nargs="?", default=LOCAL)
     parser.add_argument("--orders", type=int, default=0, metavar="N", help="also place N orders, of N customers")
@@ -162,18 +162,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not 0 <= given.orders <= MAX_ORDERS:
         parser.error(f"--orders goes from 0 to {MAX_ORDERS}")
     console = Screen(as_json=False).out
-    try:
-        found = outputs.find(given.stack)
-        seed(found, console)
-        if given.orders:
-            console.print(sample_orders(found, [each.sku for each in shelves()], given.orders, console))
-    except ShopError as error:
-        print(f"seed: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    found = outputs.find(given.stack)
+    seed(found, console)
+    if given.orders:
+        console.print(sample_orders(found, [each.sku for each in shelves()], given.orders, console))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("seed", main)

@@ -6,12 +6,12 @@ credentials that may change the user pool; on the laptop, the emulator takes any
 
 import argparse
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.command_line import run
 from infra.local import cloud
 from shop import outputs
 from shop.errors import NotUp, ShopError
@@ -53,19 +53,16 @@ def _cognito(found: Outputs) -> "CognitoIdentityProviderClient":
     return boto3.client("cognito-idp", region_name=region[1] if region else None)
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("email")
     parser.add_argument("stack", nargs="?", default=LOCAL)
     given = parser.parse_args()
-    try:
-        appoint(outputs.find(given.stack), given.email)
-    except ShopError as error:
-        print(f"staff: {error}", file=sys.stderr)
-        return 1
+    if not given.email:
+        parser.error("no e-mail address is given: EMAIL=...")
+    appoint(outputs.find(given.stack), given.email)
     print(f"{given.email} is staff from the next sign-in on.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("staff", main)

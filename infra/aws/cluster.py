@@ -1,13 +1,14 @@
 """The Kubernetes cluster: EKS in Auto Mode, which runs nodes, network, DNS, storage and load balancing by itself."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from infra.aws import log_groups
 from infra.aws.addons import ADDONS, CLOUDWATCH, METRICS_SERVER
 from infra.aws.cluster_documents import key_policy, key_use, kubeconfig, trust
 from infra.aws.workload_identity import trust_of_pods
@@ -52,6 +53,8 @@ class ClusterArgs:
     deletion_protection: bool
     container_logs: bool
     """Whether the output of all containers, and Container Insights, go to CloudWatch. They cost by volume."""
+    existing_log_groups: Collection[str]
+    """Names of log groups of this cluster that are there: the stack's own, and what AWS made (`log_groups`)."""
     region: str
     account: str
     permissions_boundary_arn: pulumi.Input[str] | None
@@ -79,7 +82,7 @@ class Cluster(pulumi.ComponentResource):
         self._name, self._args = name, args
         key = self._key()
         # Before the cluster: EKS would make it without an end to what it keeps.
-        logs = self._log_group("control-plane", f"/aws/eks/{args.cluster_name}/cluster", key)
+        logs = self._log_group("control-plane", log_groups.control_plane(args.cluster_name), key)
         node_role, node_policies = self._role("node", trust("ec2.amazonaws.com", ["sts:AssumeRole"]), NODE_POLICIES)
         cluster_role, cluster_policies = self._role(
             "control-plane", trust("eks.amazonaws.com", TAGGED_SESSION), CLUSTER_POLICIES
@@ -192,13 +195,18 @@ class Cluster(pulumi.ComponentResource):
         return key
 
     def _log_group(self, kind: str, physical: str, key: aws.kms.Key) -> aws.cloudwatch.LogGroup:
-        """AWS gives these names; a group that is ours has an end to what it keeps, and goes with the environment."""
+        """AWS gives these names; a group that is ours has an end to what it keeps, and goes with the environment.
+
+        One that is there is imported, and made what it should be. For one of the stack's own that changes nothing: the
+        engine knows it by the same id.
+        """
+        there = physical if physical in self._args.existing_log_groups else None
         return aws.cloudwatch.LogGroup(
             f"{self._name}-{kind}",
             name=physical,
             retention_in_days=self._args.log_days,
             kms_key_id=key.arn,
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, import_=there),
         )
 
     def _administrators(self) -> list[pulumi.Resource]:
@@ -260,7 +268,7 @@ class Cluster(pulumi.ComponentResource):
         trusted = trust_of_pods(self._args.account, self._cluster.arn, AGENT_NAMESPACE, AGENT)
         role, policies = self._role(AGENT, trusted, ["CloudWatchAgentServerPolicy"])
         groups = [
-            self._log_group(f"containers-{kind}", f"/aws/containerinsights/{self._args.cluster_name}/{kind}", key)
+            self._log_group(f"containers-{kind}", log_groups.containers(self._args.cluster_name, kind), key)
             for kind in CONTAINER_LOGS
         ]
         identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=AGENT)

@@ -108,8 +108,10 @@ def _is_taken(port: int) -> bool:
 def _listens(pid: int, port: int) -> bool:
     try:
         return pid != 0 and _has_listener(psutil.Process(pid), port)
-    except (psutil.Error, OSError):
+    except psutil.NoSuchProcess:
         return False
+    except (psutil.Error, OSError):
+        return True  # nobody may look: it is believed
 
 
 def _has_listener(process: psutil.Process, port: int) -> bool:

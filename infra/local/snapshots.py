@@ -58,7 +58,8 @@ class Snapshots:
             if not path.exists():
                 continue
             try:
-                app._get_module(module).load_persisted_state(_state(name, path))
+                if state := _state(name, path):
+                    app._get_module(module).load_persisted_state(state)
             except Exception as error:
                 _begin_anew(path, error)
         self._items.load()
@@ -244,14 +245,14 @@ def _queues() -> dict[str, Any]:
     return {"queues": sqs._queues, "queue_name_to_url": sqs._queue_name_to_url}
 
 
-def _state(name: str, path: Path) -> dict[str, Any]:
+def _state(name: str, path: Path) -> Any:
     """What MiniStack's own load_state gives. Raises OSError and ValueError where that begins anew in silence."""
     from ministack.core import persistence
 
     document = json.loads(path.read_bytes(), object_hook=persistence._json_object_hook)
     if document["__ministack_format__"] > persistence._state_format_version(name):
         raise ValueError("it is of a newer MiniStack")
-    return dict(document["payload"])
+    return document["payload"]
 
 
 def _begin_anew(path: Path, error: Exception) -> None:

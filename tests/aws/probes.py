@@ -14,6 +14,12 @@ NODE_OF_STAGING = HERE | {"aws:ResourceTag/eks:eks-cluster-name": "shop-staging"
 SECRETS_OF_STAGING = STAGING | {"kms:ResourceAliases": "alias/shop-staging"}
 STATE = HERE | {"kms:ResourceAliases": "alias/shop-state"}
 
+OWN = HERE | {"aws:ResourceTag/Environment": "dev"}
+SECRETS_ALIAS = {"kms:ResourceAliases": "alias/shop-dev"}
+NAMED = HERE | {"aws:ResourceTag/Name": "theirs"}
+TO_EC2 = {"iam:PassedToService": "ec2.amazonaws.com"}
+TO_A_FUNCTION = {"iam:PassedToService": "lambda.amazonaws.com"}
+
 
 def arn(service: str, name: str) -> str:
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
@@ -32,7 +38,7 @@ class Probe:
     steps: tuple[Step, ...]
     """All of them are needed."""
     is_its_own_to_do: bool = False
-    """For the role that deploys it is no break-in."""
+    """The role that deploys may: it is its work, or one of the ways that stay open (LEFT_OPEN_TO_DEPLOYMENTS)."""
 
     def __str__(self) -> str:
         return self.name.replace(" ", "-")
@@ -48,10 +54,12 @@ def _probe(name: str, action: str, resource: str, context: Mapping[str, str] = H
 
 _INSTANCE, _VOLUME = arn("ec2", "instance/i-0123"), arn("ec2", "volume/vol-0123")
 _DATABASE, _SECRET = arn("rds", "db:orders-database-0a1b2c3"), arn("secretsmanager", "secret:rds!db-0123-AbCdEf")
+_ENTRY = arn("eks", "access-entry/shop-staging/role/1/me/2")
 _CLUSTER, _OWN_CLUSTER = arn("eks", "cluster/shop-staging"), arn("eks", "cluster/shop-dev")
 _POOL, _TABLE = arn("cognito-idp", f"userpool/{REGION}_Abc"), arn("dynamodb", "table/notifications-table-0a1b2c3")
 _TOPIC, _QUEUE = arn("sns", "orders-topic-0a1b2c3"), arn("sqs", "orders-queue-0a1b2c3")
 _GROUP, _BOUNDARY = arn("logs", "log-group:/shop-staging/metrics"), f"arn:aws:iam::{ACCOUNT}:policy/shop-dev-boundary"
+_PROFILE, _OPEN = f"arn:aws:iam::{ACCOUNT}:instance-profile/bastion", "ec2:AuthorizeSecurityGroupIngress"
 _TARGETS = arn("elasticloadbalancing", "targetgroup/orders/0123")
 
 PROBES: tuple[Probe, ...] = (
@@ -164,6 +172,25 @@ PROBES: tuple[Probe, ...] = (
     ),
     _probe("take on an administrator", "sts:AssumeRole", role_of("administrator")),
     _probe("take on the role that deploys prod", "sts:AssumeRole", role_of("shop-prod-deploy")),
+    _probe("hand the role of nodes to a function", "iam:PassRole", role_of("shop-dev-cluster-node-0"), TO_A_FUNCTION),
+    _probe("hand over the role of stagings nodes", "iam:PassRole", role_of("shop-staging-cluster-node-0"), TO_EC2),
+    _probe("put a role into the profile of somebody", "iam:AddRoleToInstanceProfile", _PROFILE),
+    _probe("take a role out of the profile of somebody", "iam:RemoveRoleFromInstanceProfile", _PROFILE),
+    _probe(
+        "make the role of a service that is not used", "iam:CreateServiceLinkedRole", role_of("aws-service-role/x/y")
+    ),
+    # What carries no tag.
+    _probe("decrypt the secrets of the stack", "kms:Decrypt", key_of("dev"), OWN, its_own=True),
+    _probe("decrypt by the name of that key", "kms:Decrypt", key_of("x"), OWN | SECRETS_ALIAS, its_own=True),
+    _probe("decrypt with somebodys key", "kms:Decrypt", key_of("theirs"), HERE, its_own=True),
+    _probe("tag somebodys instance", "ec2:CreateTags", _INSTANCE, HERE, its_own=True),
+    _probe(
+        "tag a node of staging", "ec2:CreateTags", _INSTANCE, NODE_OF_STAGING | {"ec2:CreateAction": "RunInstances"}
+    ),
+    _probe("start a node as staging does", "ec2:RunInstances", arn("ec2", "launch-template/lt-0123"), NODE_OF_STAGING),
+    _probe("open somebodys security group", _OPEN, arn("ec2", "security-group/sg-0"), NAMED, its_own=True),
+    _probe("have what pods of an untagged cluster have", "eks-auth:AssumeRoleForPodIdentity", _CLUSTER, HERE),
+    _probe("make a log group", "logs:CreateLogGroup", arn("logs", "log-group:theirs"), HERE, its_own=True),
     # The account.
     _probe("run a function", "lambda:CreateFunction", arn("lambda", "function:x")),
     _probe(

@@ -1,5 +1,6 @@
 """What an account is given by hand before its first environment: where Pulumi keeps its state."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,38 @@ def test_the_key_of_the_state_rotates_and_outlives_the_template() -> None:
 
     assert (key["DeletionPolicy"], key["UpdateReplacePolicy"]) == ("Retain", "Retain")
     assert key["Properties"]["EnableKeyRotation"] is True
+    assert key["Properties"]["PendingWindowInDays"] == 30
+    # Nobody by the key's own policy: who may use it is said by policies of roles in this account.
+    assert [(each["Effect"], each["Principal"]) for each in key["Properties"]["KeyPolicy"]["Statement"]] == [
+        ("Allow", {"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    ]
+    assert account().properties("StateKeyAlias")["AliasName"] == "alias/shop-state"  # infra/environment.yaml has it
+
+
+def test_old_states_are_kept_for_a_week_at_least_and_what_is_unfinished_is_not() -> None:
+    rules = {rule["Id"]: rule for rule in account().properties("State")["LifecycleConfiguration"]["Rules"]}
+
+    assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+    assert rules["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert account().document["Parameters"]["OldStateDays"]["MinValue"] == 7
+
+
+def test_tokens_of_github_are_checked_by_their_issuer_and_audience_and_the_provider_outlives_the_template() -> None:
+    provider = account().resources["GitHub"]
+
+    assert (provider["DeletionPolicy"], provider["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert provider["Properties"] == {
+        "Url": "https://token.actions.githubusercontent.com",
+        "ClientIdList": ["sts.amazonaws.com"],
+    }
+
+
+def test_an_environment_finds_what_it_imports_and_a_person_the_address_of_the_state() -> None:
+    outputs = account().document["Outputs"]
+    imported = set(re.findall(r"ImportValue ([\w-]+)", (ROOT / "infra/environment.yaml").read_text()))
+
+    assert imported == {each["Export"]["Name"] for each in outputs.values() if "Export" in each}
+    assert outputs["BackendUrl"]["Value"] == {"Fn::Sub": "s3://${State}?region=${AWS::Region}&awssdk=v2"}
 
 
 def test_the_defaults_are_right() -> None:

@@ -86,6 +86,14 @@ def test_what_is_said_to_be_not_used_is_outside_and_the_policies_are_those_of_th
         ), pattern
 
 
+def test_nodes_and_topics_are_encrypted_by_aws_own_keys_and_by_no_other_of_them() -> None:
+    boundary = statements_of("dev", "Boundary")
+    for action in ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"):
+        for alias, may in (("alias/aws/ebs", True), ("alias/aws/sns", True), ("alias/aws/rds", False)):
+            context = {"aws:RequestedRegion": REGION, "kms:ResourceAliases": alias}
+            assert allowed(boundary, action, f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x", context) is may
+
+
 @pytest.mark.parametrize("probe", PROBES, ids=str)
 def test_a_role_within_the_boundary_cannot(probe: Probe) -> None:
     """The role allows itself everything; the boundary of dev is what it has."""
@@ -142,6 +150,10 @@ def _resources(action: str, stack: str) -> list[str]:
             f"{iam}:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing",
         ],
         "iam:PassRole": [f"{iam}:role/shop-{stack}-cluster-node-0a1b2c3"],
+        "ec2:AuthorizeSecurityGroupIngress": [
+            f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/sg-0123",
+            f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group-rule/sgr-0123",
+        ],
         "logs:CreateLogGroup": [
             f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/containerinsights/shop-{stack}/application"
         ],

@@ -25,6 +25,7 @@ ARGS = ClusterArgs(
     log_days=7,
     deletion_protection=False,
     container_logs=False,
+    existing_log_groups=(),
     region=REGION,
     account=ACCOUNT,
     permissions_boundary_arn=None,
@@ -404,4 +405,18 @@ def test_outputs_say_how_to_reach_the_cluster_and_the_kubeconfig_holds_no_secret
         ],
         "contexts": [{"name": "shop-dev", "context": {"cluster": "shop-dev", "user": "shop-dev"}}],
         "current-context": "shop-dev",
+    }
+
+
+def test_log_groups_that_are_there_are_taken_over_and_the_others_made() -> None:
+    there = {"/aws/eks/shop-dev/cluster", "/aws/containerinsights/shop-dev/host", "/aws/containerinsights/other/host"}
+
+    plan, _ = cluster(replace(PRODUCTION, existing_log_groups=there))
+
+    assert {each.inputs["name"]: each.options.get("importId", "") for each in plan.of_type(":LogGroup")} == {
+        "/aws/eks/shop-dev/cluster": "/aws/eks/shop-dev/cluster",
+        "/aws/containerinsights/shop-dev/application": "",
+        "/aws/containerinsights/shop-dev/dataplane": "",
+        "/aws/containerinsights/shop-dev/host": "/aws/containerinsights/shop-dev/host",
+        "/aws/containerinsights/shop-dev/performance": "",
     }

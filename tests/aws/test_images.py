@@ -67,9 +67,10 @@ def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_t
     }
 
 
-# Whoever adds one: mocks answer it, so prove it on a real provider first. The zones are looked up in every run of
-# tests/integration/test_emulated.py, an image in tests/integration/test_promotion.py.
+# Whoever adds one: mocks answer it, so prove it on a real provider first. Zones and log groups are looked up in every
+# run of tests/integration/test_emulated.py, an image in tests/integration/test_promotion.py.
 LOOK_UPS = {
+    ("aws:cloudwatch/getLogGroups:getLogGroups", "pulumi:providers:aws::aws"),
     ("aws:index/getAvailabilityZones:getAvailabilityZones", "pulumi:providers:aws::aws"),
     ("docker:index/getRegistryImage:getRegistryImage", "pulumi:providers:docker::docker"),
 }

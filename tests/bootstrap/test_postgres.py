@@ -63,6 +63,16 @@ def test_a_service_owns_its_database_and_signs_in_by_iam(rds: Rds) -> None:
             own.execute("CREATE TABLE orders (id int)")
 
 
+def test_a_service_cannot_make_others_sign_in_by_iam(rds: Rds) -> None:
+    """Who could grant rds_iam would lock the master user out."""
+    name = fresh()
+    granted = "SELECT roleid::regrole::text, admin_option FROM pg_auth_members WHERE member = %s::regrole"
+    with master(rds) as connection:
+        postgres.provision(connection, name, name)
+
+        assert rds.ask(granted, name) == [(postgres.IAM, False)]
+
+
 def test_another_service_of_the_same_server_cannot_connect(rds: Rds) -> None:
     name, other = fresh(), fresh()
     with master(rds) as connection:
@@ -81,6 +91,15 @@ def test_a_second_run_changes_nothing(rds: Rds) -> None:
     with master(rds) as connection:
         postgres.provision(connection, name, name)
         assert postgres.provision(connection, name, name) == []
+
+
+def test_a_statement_and_a_wait_for_a_lock_end(rds: Rds) -> None:
+    name = fresh()
+    with master(rds) as connection:
+        postgres.provision(connection, name, name)
+
+        for setting in ("lock_timeout", "statement_timeout"):
+            assert connection.execute(f"SHOW {setting}".encode()).fetchone() == ("2min",)
 
 
 def test_the_master_is_no_member_of_the_service_and_still_has_to_give_its_password(rds: Rds) -> None:
@@ -152,6 +171,7 @@ def killed(rds: Rds, name: str, after: int = 1000, before: str = "") -> bool:
         return False
 
 
+@pytest.mark.slow  # two dozen runs
 def test_a_run_that_was_killed_anywhere_is_completed_by_the_next(rds: Rds) -> None:
     for statements in range(40):
         name = fresh()
@@ -170,6 +190,7 @@ def test_a_run_that_was_killed_anywhere_is_completed_by_the_next(rds: Rds) -> No
     pytest.fail("a run takes 40 statements and more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ['a"b', "it's", "two words", "semi;colon", "per%cent", "back\\slash", "Upper"])
 def test_any_name_will_do(rds: Rds, name: str) -> None:
     database = f"{name} {secrets.token_hex(4)}"

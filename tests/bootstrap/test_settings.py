@@ -38,6 +38,10 @@ def test_the_environment_is_read(environment: dict[str, str]) -> None:
     assert (settings.master_secret_arn, settings.region) == ("arn:secret", "eu-central-1")
 
 
+def test_a_server_that_is_being_made_has_five_minutes_unless_it_is_said_otherwise(environment: dict[str, str]) -> None:
+    assert read(environment).deadline_seconds == 300
+
+
 def test_every_missing_variable_is_named_at_once() -> None:
     with pytest.raises(BadEnvironmentError) as refused:
         read({})

@@ -17,7 +17,7 @@ import psycopg
 import yaml
 
 from infra.local import servers
-from infra.local.supervision import Supervisord
+from infra.local.supervision import Supervisord, find_processes
 from tools.environment import environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,15 +97,17 @@ class System:
 
     def processes(self) -> dict[str, psutil.Process]:
         """The running processes by the name that supervisord knows."""
-        found = {}
-        for process in psutil.process_iter():
-            try:
-                environment = process.environ()
-            except (psutil.Error, OSError):
-                continue
+        found: dict[str, psutil.Process] = {}
+
+        def is_own(process: psutil.Process) -> bool:
             # A process carries the variables of the one that started it; a service's own parent is supervisord.
-            if self._server(environment) and process.ppid() == self._supervisor_pid:
-                found[environment["SUPERVISOR_PROCESS_NAME"]] = process
+            environment = process.environ()
+            if not self._server(environment) or process.ppid() != self._supervisor_pid:
+                return False
+            found[environment["SUPERVISOR_PROCESS_NAME"]] = process
+            return True
+
+        find_processes(is_own)
         return found
 
     def halt(self, name: str) -> None:
@@ -127,7 +129,7 @@ class System:
 
     def everything_running(self) -> list[psutil.Process]:
         """Every process that works in the folder of this system, or for it."""
-        return [process for process in psutil.process_iter() if self._belongs(process)]
+        return find_processes(self._belongs)
 
     def _server(self, environment: dict[str, str]) -> bool:
         return environment.get("SUPERVISOR_SERVER_URL", "").endswith(self._socket)
@@ -141,10 +143,7 @@ class System:
         return int((self.run / "supervisord.pid").read_text())
 
     def _belongs(self, process: psutil.Process) -> bool:
-        try:
-            return self._server(process.environ()) or str(self.folder) in " ".join(process.cmdline())
-        except (psutil.Error, OSError):
-            return False
+        return self._server(process.environ()) or str(self.folder) in " ".join(process.cmdline())
 
     def _supervisorctl(self, *words: str) -> None:
         configuration = str(self.run / "supervisord.conf")

@@ -1,15 +1,18 @@
 """The life of a local system: up, nothing to change, a crash, a change of one service, down without a trace."""
 
+import contextlib
 import secrets
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
+from shop import oauth
 from tests.e2e.shop import Person, Shop
 from tests.e2e.system import Step, System, running
 from tests.fixtures import eventually, wait_for
@@ -161,7 +164,7 @@ async def test_after_a_reboot_a_plain_up_brings_everything_back(
     order = person.ended(person.placed()["id"])
     await eventually(lambda: _saved(system, person), deadline_seconds=10)
     for process in sorted(system.everything_running(), key=lambda process: process.pid):
-        if process.is_running():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended with another one
             process.kill()
     wait_for(lambda: not system.everything_running(), 10, "every process is gone")
 
@@ -186,15 +189,35 @@ def test_destroy_leaves_no_process_port_or_file_of_the_run(system: System) -> No
     assert sorted(path.name for path in system.data.iterdir()) == ["emulator", "postgres"]
 
 
-def test_up_after_down_finds_the_data_again(system: System, tmp_path: Path) -> None:
+def test_up_after_down_finds_the_data_again_and_nobody_has_to_sign_in_anew(system: System) -> None:
     system.up()
     person = Shop(system.outputs()).opened().newcomer()
     order = person.ended(person.placed()["id"])
+    signed_in = oauth.sign_in(person.shop.known, person.email, person.password, person.shop.outputs["scopes"])
     system.destroy()
 
     system.up()
 
-    assert Person(Shop(system.outputs()), person.email, person.password).read(order["id"]) == order
+    again = Person(Shop(system.outputs()), person.email, person.password)
+    renewed = oauth.renew(again.shop.known, str(signed_in.refresh_token))
+    for tokens in (signed_in, renewed):
+        assert again.request("GET", f"/orders/{order['id']}", token=tokens.access_token).json() == order
+    assert again.read(order["id"]) == order
+
+
+def test_a_process_that_is_stopped_or_whose_run_folder_is_gone_is_mended_by_a_plain_up(
+    system: System, processes: set[str]
+) -> None:
+    system.processes()["catalog"].suspend()
+    assert [step for step in system.up() if step.type != "Stack"] == [Step("update", "Process", "catalog")]
+
+    before = system.processes()
+    shutil.rmtree(system.run)
+    system.up()
+
+    assert set(system.processes()) == processes
+    assert [name for name, process in before.items() if process.is_running()] == []
+    system.preview_expecting_no_changes()
 
 
 def _listens(port: int) -> bool:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from infra import catalogue
+from infra.aws import log_groups
 from infra.kubernetes import collector, labels
 from tests.aws.calls import Recorded, recorded, write
 from tests.e2e.load import Customer, shopping
@@ -30,6 +31,7 @@ from tests.integration.environment import ANOTHER, Environment, Pods, declare_an
 from tests.integration.pods.collector import RECEIVED
 from tests.integration.pods.images import FAILS
 from tests.integration.processes import ROOT
+from tests.integration.stack import NAME
 from tests.integration.story import planned
 
 # The first one builds the images, if pods run and there are none yet.
@@ -42,6 +44,14 @@ KNOWS_EVERY_ROUTE = {
 SETTLE_SECONDS = 60
 """For what the controllers of the cluster do after the engine has ended."""
 NAMESPACE = "shop"
+CLUSTER = f"shop-{NAME}"
+LOG_GROUPS = (
+    "**::shop:aws:Cluster::cluster",
+    "**::cluster-key",
+    "**aws:cloudwatch/logGroup:LogGroup::cluster-control-plane",
+    "**aws:cloudwatch/logGroup:LogGroup::cluster-containers-*",
+)
+"""Those of the cluster, and all that they need."""
 CUSTOMERS = 3
 BUSY_SECONDS = 5
 """How long customers order before something happens to them, and after it."""
@@ -261,6 +271,24 @@ def test_destroy_leaves_nothing_in_the_account_nor_in_the_cluster(environment: E
 
     assert set(run.operations()) == {"delete"}
     assert environment.stack.resources() == []
+    assert_as_before(environment, "nothing")
+
+
+def test_a_log_group_that_aws_made_again_is_taken_over_by_the_next_up(environment: Environment) -> None:
+    """As EKS and the CloudWatch agent do after their end. Only what the groups need comes up: the rest did before."""
+    stack, logs = environment.stack, environment.aws.client("logs")
+    came_back = [log_groups.control_plane(CLUSTER), log_groups.containers(CLUSTER, "application")]
+    for name in came_back:
+        logs.create_log_group(logGroupName=name)
+
+    run = stack.up(*LOG_GROUPS)
+
+    taken_over = {name for _, name in run.touched("import")}
+    assert taken_over == {"cluster-control-plane", "cluster-containers-application"}
+    days = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
+    assert [days[name] for name in came_back] == [7, 7]
+    assert stack.up(*LOG_GROUPS).changes == []
+    stack.destroy()
     assert_as_before(environment, "nothing")
 
 

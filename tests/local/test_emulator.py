@@ -217,6 +217,27 @@ def test_a_disk_that_was_full_for_a_moment_costs_nothing(
     assert client("cognito-idp", url).admin_get_user(UserPoolId=pool, Username="ada")["Username"]
 
 
+SAVES_NO_MORE = """
+import runpy
+from infra.local.snapshots import Snapshots
+
+async def broken(self):
+    raise RuntimeError("a bug in saving")
+
+Snapshots.save = broken
+runpy.run_module("infra.local.emulator", run_name="__main__")
+"""
+
+
+def test_an_emulator_that_saves_no_more_ends_with_an_error_to_be_started_again(tmp_path: Path) -> None:
+    environment = os.environ | {"PORT": str(free_port()), "STATE_DIR": str(tmp_path)}
+
+    ended = subprocess.run([sys.executable, "-c", SAVES_NO_MORE], env=environment, capture_output=True, timeout=60)
+
+    assert ended.returncode == 1
+    assert b"a bug in saving" in ended.stderr
+
+
 def test_what_cannot_be_read_is_set_aside_and_the_emulator_starts_with_the_rest(
     own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
 ) -> None:

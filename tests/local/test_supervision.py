@@ -209,12 +209,19 @@ def test_what_a_killed_supervisord_leaves_behind_is_ended_by_the_next_one(
     assert port_is_free(properties["port"])
 
 
-@pytest.mark.parametrize("removed", ["folder", "socket", "nothing, but it is stopped"])
-def test_a_supervisord_that_cannot_be_asked_is_ended_with_its_processes_by_the_next_one(
-    tmp_path: Path, removed: str
-) -> None:
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Supervisord]:
+    """One of the test's own, which has started."""
     daemon = Supervisord(str(tmp_path / "run"))
     daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.mark.parametrize("removed", ["folder", "socket", "nothing, but it is stopped"])
+def test_a_supervisord_that_cannot_be_asked_is_ended_with_its_processes_by_the_next_one(
+    daemon: Supervisord, tmp_path: Path, removed: str
+) -> None:
     (first,) = supervisords(tmp_path)
     properties = process(daemon, tmp_path)
     _ProcessProvider().ensure(properties, {})

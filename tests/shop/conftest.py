@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,10 +41,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run() -> Run:
-    """`python -m shop` with these words."""
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`python -m shop` with these words, given at `started_at` (in seconds since 1970) or now."""
 
-    def run(*words: str, answers: str | None = None, **environment: str) -> Result:
+    def run(*words: str, answers: str | None = None, started_at: float | None = None, **environment: str) -> Result:
+        monkeypatch.setattr("shop.STARTED_AT", started_at or time.time())
         result = CliRunner().invoke(app, list(words), input=answers, env=dict(environment))
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

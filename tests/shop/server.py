@@ -1,6 +1,7 @@
 """A small HTTP server in the place of a shop and its sign-in page: tests say what it answers."""
 
 import json
+import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class FakeShop:
         """Whether a refresh token is good."""
         self.lifetime_seconds = 3600
         self._answers: defaultdict[str, deque[Answer]] = defaultdict(deque)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self._server = _Server(("127.0.0.1", 0), partial(_Handler, self))
         self._thread = threading.Thread(target=partial(self._server.serve_forever, poll_interval=0.01))
         self._thread.start()
 
@@ -119,6 +120,13 @@ class FakeShop:
         self.tokens += 1
         again = {} if form["grant_type"] == "refresh_token" else {"refresh_token": "refresh-1"}
         return Answer(body={"access_token": f"token-{self.tokens}", "expires_in": self.lifetime_seconds} | again)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a client that hangs up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,8 @@
 """An order: placed once, however often the connection breaks."""
 
+import errno
 import json
+import time
 from typing import Any
 
 import pytest
@@ -107,7 +109,7 @@ def test_an_order_without_an_answer_keeps_its_key_for_the_next_command(signed_in
     result = run("order", "TEA-GREEN-100")
 
     assert result.exit_code == 0
-    assert "only its answer was lost" in result.stderr
+    assert "it is the same order, not another one" in result.stderr
     assert len(set(keys(signed_in))) == 1
 
 
@@ -147,7 +149,7 @@ def test_a_key_of_long_ago_is_not_used_again(signed_in: FakeShop, run: Run, monk
     signed_in.on("POST /orders", BROKEN)
     run("order", "TEA-GREEN-100")
     signed_in.on("POST /orders", PLACED)
-    monkeypatch.setattr("shop.session.KEY_SECONDS", 0)
+    monkeypatch.setattr("shop.sent_orders.KEY_HOURS", 0)
 
     run("order", "TEA-GREEN-100")
 
@@ -158,11 +160,105 @@ def test_a_lost_answer_of_one_person_is_nothing_to_the_next(signed_in: FakeShop,
     signed_in.on("POST /orders", BROKEN)
     run("order", "TEA-GREEN-100")
     signed_in.on("POST /orders", PLACED)
-    run("sign-in", EMAIL, SHOP_PASSWORD=PASSWORD)
+    signed_in.people["bob@example.com"] = PASSWORD
+    run("sign-in", "bob@example.com", SHOP_PASSWORD=PASSWORD)
 
     run("order", "TEA-GREEN-100")
 
     assert len(set(keys(signed_in))) == 2
+
+
+def test_who_signs_in_again_does_not_order_twice(signed_in: FakeShop, run: Run) -> None:
+    signed_in.on("POST /orders", BROKEN)
+    run("order", "TEA-GREEN-100")
+    signed_in.on("POST /orders", PLACED)
+    run("sign-out")
+    run("sign-in", EMAIL, SHOP_PASSWORD=PASSWORD)
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 1
+
+
+def test_an_order_in_between_takes_no_key_of_an_order_without_an_answer(signed_in: FakeShop, run: Run) -> None:
+    signed_in.on("POST /orders", BROKEN)
+    run("order", "TEA-GREEN-100")
+    signed_in.on("POST /orders", PLACED)
+    run("order", "CUP-1")
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 2
+    assert keys(signed_in)[0] == keys(signed_in)[-1]
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 500])
+def test_what_says_nothing_of_an_earlier_try_leaves_its_key(signed_in: FakeShop, run: Run, status: int) -> None:
+    signed_in.on("POST /orders", BROKEN)
+    run("order", "TEA-GREEN-100")
+    signed_in.on("POST /orders", problem(status, "No"))
+    assert run("order", "TEA-GREEN-100").exit_code == 1
+    signed_in.on("POST /orders", PLACED)
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 1
+
+
+def test_an_answer_that_nobody_could_read_leaves_the_key(signed_in: FakeShop, run: Run) -> None:
+    signed_in.on("POST /orders", Answer(201, "<html>"))
+    assert run("order", "TEA-GREEN-100").exit_code == 1
+    signed_in.on("POST /orders", PLACED)
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 1
+
+
+def test_an_answer_that_nobody_saw_leaves_the_key(
+    signed_in: FakeShop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    signed_in.on("POST /orders", PLACED)
+    with monkeypatch.context() as context:
+        context.setattr("shop.screen.Screen.show", full)
+        assert run("order", "TEA-GREEN-100").stderr == "shop: No space left on device\n"
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 1
+
+
+def test_a_command_that_was_given_before_an_equal_one_had_its_answer_is_the_same_order(
+    signed_in: FakeShop, run: Run
+) -> None:
+    signed_in.on("POST /orders", PLACED)
+    before = time.time()
+    run("order", "TEA-GREEN-100")
+
+    run("order", "TEA-GREEN-100", started_at=before)
+    run("order", "TEA-GREEN-100")
+
+    first, second, third = keys(signed_in)
+    assert first == second
+    assert third != first
+
+
+def test_an_answer_that_is_lost_is_asked_for_again_although_an_equal_command_had_its_own(
+    signed_in: FakeShop, run: Run
+) -> None:
+    before = time.time()
+    signed_in.on("POST /orders", PLACED)
+    run("order", "TEA-GREEN-100")
+    signed_in.on("POST /orders", BROKEN)
+    run("order", "TEA-GREEN-100", started_at=before)
+    signed_in.on("POST /orders", PLACED)
+
+    run("order", "TEA-GREEN-100")
+
+    assert len(set(keys(signed_in))) == 1
 
 
 def test_a_refused_order_is_one_line_with_every_field_and_its_key_is_done(signed_in: FakeShop, run: Run) -> None:

@@ -1,11 +1,15 @@
 """Who is signed in: remembered on this machine, renewed, and forgotten."""
 
-import json
 import stat
 from pathlib import Path
 
 import pytest
 
+from shop import oauth
+from shop.memory import Memory
+from shop.oauth import Tokens
+from shop.outputs import Outputs
+from shop.session import Session
 from tests.shop.conftest import Run
 from tests.shop.server import BROKEN, CALLBACK_URL, EMAIL, PASSWORD, Answer, FakeShop, problem
 
@@ -30,11 +34,11 @@ def test_a_password_is_neither_shown_nor_kept(shop: FakeShop, run: Run, home: Pa
 
     assert result.exit_code == 0
     assert PASSWORD not in result.output
-    assert [path for path in home.rglob("*") if PASSWORD in path.read_text()] == []
+    assert [path for path in home.rglob("*") if PASSWORD.encode() in path.read_bytes()] == []
 
 
 def test_what_is_kept_is_for_its_owner_alone(signed_in: FakeShop, home: Path) -> None:
-    assert stat.S_IMODE((home / "client.json").stat().st_mode) == 0o600
+    assert {stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()} == {0o600}
 
 
 def test_the_wrong_password_is_one_line(shop: FakeShop, run: Run) -> None:
@@ -109,19 +113,34 @@ def test_a_sign_in_that_cannot_be_renewed_has_ended(signed_in: FakeShop, run: Ru
 
 
 def test_a_pool_without_refresh_tokens_asks_the_person_to_come_again(signed_in: FakeShop, run: Run, home: Path) -> None:
-    records = json.loads((home / "client.json").read_text())
-    (record,) = records.values()
-    record["refresh_token"] = None
-    (home / "client.json").write_text(json.dumps(records))
+    with Memory().transaction() as database:
+        database.execute("UPDATE people SET refresh_token = NULL")
     signed_in.on("GET /orders", GONE)
 
     assert run("orders").stderr == "shop: your sign-in has ended: python -m shop sign-in\n"
 
 
+def test_a_renewal_does_not_undo_what_another_command_has_done_meanwhile(
+    signed_in: FakeShop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(Outputs.model_validate(signed_in.outputs), Memory())
+    renew = oauth.renew
+
+    def renewed_meanwhile(outputs: Outputs, refresh_token: str) -> Tokens:
+        session.begin("bob@example.com", Tokens(access_token="bobs", refresh_token="refresh-bob", expires_in=3600))
+        return renew(outputs, refresh_token)
+
+    monkeypatch.setattr("shop.oauth.renew", renewed_meanwhile)
+    signed_in.on("GET /orders", GONE, Answer(body=NOBODY))
+
+    assert run("orders").exit_code == 0
+    assert (session.email, session.token()) == ("bob@example.com", "bobs")
+
+
 def test_signing_out_forgets_and_revokes(signed_in: FakeShop, run: Run, home: Path) -> None:
     assert run("sign-out").stdout == f"{EMAIL} is signed out.\n"
 
-    assert json.loads((home / "client.json").read_text()) == {}
+    assert EMAIL.encode() not in (home / "client.sqlite3").read_bytes()
     assert signed_in.asked("POST /oauth2/revoke")[0].body == b"token=refresh-1&client_id=app"
     assert run("orders").exit_code == 1
     assert run("sign-out").stdout == "Nobody was signed in.\n"
@@ -135,12 +154,13 @@ def test_signing_out_does_not_need_the_issuer(signed_in: FakeShop, run: Run, ans
 
 
 def test_a_damaged_memory_is_one_line(signed_in: FakeShop, run: Run, home: Path) -> None:
-    (home / "client.json").write_text("{")
+    (home / "client.sqlite3").write_text("{}" * 1000)
 
     result = run("orders")
 
     assert result.exit_code == 1
-    assert result.stderr == f"shop: {home / 'client.json'} cannot be read; remove it and sign in again\n"
+    said = "cannot be read (file is not a database); remove it and sign in again"
+    assert result.stderr == f"shop: {home / 'client.sqlite3'} {said}\n"
 
 
 def test_control_d_at_the_password_ends_as_control_c_does(shop: FakeShop, run: Run) -> None:

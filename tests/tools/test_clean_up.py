@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shop.memory import Memory
 from tools.clean_up import purge
 
 HERE, AWS = "eu-central-1_here", "eu-central-1_aws"
@@ -17,6 +18,14 @@ def issuer(pool: str) -> str:
 def write(path: Path, document: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document))
+
+
+def remember(folder: Path, *pools: str) -> None:
+    """Has the client remember a person and an order of each pool."""
+    with Memory(folder).transaction() as database:
+        for pool in pools:
+            database.execute("INSERT INTO people VALUES (?, 'ada@example.com', 'token', NULL, 0)", (issuer(pool),))
+            database.execute("INSERT INTO sent_orders VALUES (?, ?, 'tea', 0, NULL)", (pool, issuer(pool)))
 
 
 def files(folder: Path) -> set[str]:
@@ -33,7 +42,7 @@ def shop(tmp_path: Path) -> Path:
     for name in (".outputs-local.json.x1.part", f"staff-{HERE}.json", f"staff-{AWS}.json", "outputs-dev.json"):
         write(tmp_path / name, {})
     write(tmp_path / "outputs-local.json", {"issuer": issuer(HERE)})
-    write(tmp_path / "client.json", {issuer(HERE): {"email": "ada"}, issuer(AWS): {"email": "bob"}})
+    remember(tmp_path, HERE, AWS)
     write(tmp_path / "pulumi/bin/pulumi", {})
     return tmp_path
 
@@ -41,15 +50,20 @@ def shop(tmp_path: Path) -> Path:
 def test_what_the_local_shop_has_left_is_removed_and_what_belongs_to_another_is_kept(shop: Path) -> None:
     purge(shop, shop)
 
-    assert files(shop) == {"pulumi/bin/pulumi", "client.json", "outputs-dev.json", f"staff-{AWS}.json"}
-    assert json.loads((shop / "client.json").read_text()) == {issuer(AWS): {"email": "bob"}}
+    assert files(shop) == {"pulumi/bin/pulumi", "client.sqlite3", "outputs-dev.json", f"staff-{AWS}.json"}
+    with Memory(shop).reading() as database:
+        assert database
+        assert [*database.execute("SELECT issuer FROM people UNION ALL SELECT issuer FROM sent_orders")] == [
+            (issuer(AWS),),
+            (issuer(AWS),),
+        ]
     purge(shop, shop)  # again is no error
 
 
 def test_where_nothing_else_was_nothing_is_left(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     person = tmp_path_factory.mktemp("home") / "person"
     write(person / f"staff-{HERE}.json", {})
-    write(person / "client.json", {issuer(HERE): {}})
+    remember(person, HERE)
 
     purge(shop, person)
 

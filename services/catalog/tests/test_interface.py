@@ -21,6 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.hostile import assert_nothing_breaks
 from tests.tokens import Issuer
 
 from .shops import Shop, opened
@@ -110,3 +111,10 @@ def test_whatever_is_asked_is_answered_in_time(settings: CatalogSettings, tokens
             check()
         finally:
             runner.run(stack.aclose())
+
+
+def test_no_request_breaks_it_however_it_is_written(settings: CatalogSettings, tokens: Issuer) -> None:
+    of_staff: dict[str, Any] = {"cognito:groups": ["staff"]}
+    app = create_app(replace(service(settings), workers=()))
+
+    assert_nothing_breaks(app, tokens.token("eve", ["catalog/write"], **of_staff))

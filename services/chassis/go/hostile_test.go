@@ -122,6 +122,36 @@ func TestWrongFramesOfGRPCAreAnswered(t *testing.T) {
 	r.stillServes(t)
 }
 
+func TestJSONThatIsNoMessageIsRefusedAndTellsNothingOfTheCode(t *testing.T) {
+	r := start(t, echoService(t), time.Hour)
+	for name, body := range map[string]string{
+		"nothing":                "",
+		"no JSON":                "'tea'",
+		"a number":               strings.Repeat("9", 5000),
+		"no number":              "NaN",
+		"an object":              `{"value": "tea", "value": "tea"}`,
+		"half a character":       `"\ud800"`,
+		"two halves, turned":     `"\udc00\ud800"`,
+		"bytes of no character":  "\"\xff\xfe\"",
+		"more than one":          `"tea" "tea"`,
+		"cut off":                `"te`,
+		"lists, nested deeply":   strings.Repeat("[", 100_000),
+		"objects, nested deeply": strings.Repeat(`{"a":`, 100_000),
+	} {
+		answer, err := client(false).Post(r.url(say), "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		said, _ := io.ReadAll(answer.Body)
+		if answer.StatusCode != http.StatusBadRequest || !bytes.Contains(said, []byte("invalid_argument")) ||
+			bytes.Contains(said, []byte(".go:")) {
+			t.Errorf("%s: answered with %d, %.200s", name, answer.StatusCode, said)
+		}
+	}
+	r.stillServes(t)
+}
+
 func TestAMessageThatIsTooLargeIsRefusedAndNotKept(t *testing.T) {
 	r := start(t, echoService(t), time.Hour)
 	var packed bytes.Buffer

@@ -218,6 +218,21 @@ async def test_an_unknown_field_without_a_printable_name_is_refused_too(client: 
     assert [error["pointer"] for error in problem_of(answer)["errors"]] == ["/body"]
 
 
+@pytest.mark.parametrize(("header_bytes", "status"), [(16_000, 200), (16_500, 431)])
+async def test_headers_have_a_bound(client: httpx.AsyncClient, header_bytes: int, status: int) -> None:
+    in_headers = await client.get("/orders/1", headers={"X-Long": "x" * header_bytes})
+    in_target = await client.get("/orders/1", params={"other": "x" * header_bytes})
+
+    assert (in_headers.status_code, in_target.status_code) == (status, status)
+
+
+async def test_who_sends_too_many_headers_is_told_the_bound(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/orders/1", headers=[(f"X-{number}", "") for number in range(2_000)])
+
+    title = "Request Header Fields Too Large"
+    assert problem_of(answer) == {"title": title, "detail": "The headers may have at most 16384 bytes."}
+
+
 async def chunks(size_bytes: int) -> AsyncIterator[bytes]:
     """A JSON body of this size, without a length announced."""
     yield b'{"note": "'

@@ -15,6 +15,7 @@ from inventory.bootstrap import InventorySettings, service
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.hostile import assert_nothing_breaks
 from tests.tokens import Issuer
 
 from .warehouse import STAFF
@@ -51,3 +52,9 @@ def test_every_answer_is_one_that_the_document_describes(
         )
 
     check()
+
+
+def test_no_request_breaks_it_however_it_is_written(settings: InventorySettings, tokens: Issuer) -> None:
+    app = create_app(replace(service(settings), workers=()))
+
+    assert_nothing_breaks(app, tokens.token("eve", ["inventory/read", "inventory/write"], **STAFF))

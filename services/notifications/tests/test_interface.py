@@ -17,6 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.hostile import assert_nothing_breaks
 from tests.tokens import Issuer
 
 from .people import Person, placed, record, signed_up
@@ -58,3 +59,9 @@ async def test_a_log_with_entries_is_what_the_document_describes(ada: Person, ta
     answer = await ada.read(limit=1)
 
     interface["/notifications"]["GET"].validate_response(answer)
+
+
+def test_no_request_breaks_it_however_it_is_written(settings: NotificationsSettings, tokens: Issuer) -> None:
+    app = create_app(replace(service(settings), workers=()))
+
+    assert_nothing_breaks(app, tokens.token("eve", ["notifications/read"]))

@@ -14,6 +14,7 @@ from orders.bootstrap import OrdersSettings, service
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.hostile import assert_nothing_breaks
 from tests.tokens import Issuer
 
 from .customers import Customer
@@ -49,3 +50,9 @@ def test_every_answer_is_one_that_the_document_describes(
         )
 
     check()
+
+
+def test_no_request_breaks_it_however_it_is_written(settings: OrdersSettings, tokens: Issuer) -> None:
+    app = create_app(replace(service(settings, prices=Promotions()), workers=()))
+
+    assert_nothing_breaks(app, tokens.token("eve", ["orders/read", "orders/write"]))

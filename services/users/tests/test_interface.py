@@ -16,6 +16,8 @@ from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from users.bootstrap import UsersSettings
 
+from tests.hostile import assert_nothing_breaks
+
 from .conftest import without_relay
 from .people import Person
 
@@ -70,3 +72,9 @@ async def test_good_answers_are_what_the_document_describes(ada: Person, interfa
     ada.hold_token(answer.json()["id"])
     interface["/users/me"]["GET"].validate_response(await ada.read())
     interface["/users/me"]["PATCH"].validate_response(await ada.change(name="Ada King"))
+
+
+def test_no_request_breaks_it_however_it_is_written(settings: UsersSettings, headers: dict[str, str]) -> None:
+    token = headers["Authorization"].removeprefix("Bearer ")
+
+    assert_nothing_breaks(create_app(without_relay(settings)), token)

@@ -48,7 +48,12 @@ class Recorded:
 def recorded() -> Recorded:
     document = yaml.safe_load(RECORDED.read_text())
     calls = {
-        action: Call(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+        action: Call(
+            by=tuple(fields["by"]),
+            resources=tuple(fields["resources"]),
+            passes_role=fields.get("passes_role", False),
+            tags=fields.get("tags", False),
+        )
         for action, fields in document["calls"].items()
     }
     return Recorded(types=frozenset(document["types"]), calls=calls)

@@ -1,8 +1,10 @@
-"""CloudWatch, Cognito, EC2, ECR."""
+"""CloudWatch and its logs, Cognito, EC2, ECR, IAM."""
 
+import json
 from typing import Any
 
-from ministack.services import cloudwatch, cognito, ec2, ecr
+from ministack.core import iam_evaluator
+from ministack.services import cloudwatch, cloudwatch_logs, cognito, ec2, ecr, tagging
 
 from tests.integration.mends.handlers import Answer, Handler, Record, around, elements, given, succeeded
 
@@ -27,6 +29,23 @@ def cloudwatch_remembers_alarms() -> None:
         return handled
 
     around(cloudwatch, "_put_metric_alarm", wrap)
+
+
+def log_groups_get_a_key_later() -> None:
+    """A log group takes a key only when it is made: the one that is imported gets its own afterwards."""
+
+    def wrap(handle: Handler) -> Handler:
+        async def handled(method: str, path: str, headers: Record, body: bytes, query: Record) -> Answer:
+            if not headers.get("x-amz-target", "").endswith(".AssociateKmsKey"):
+                answer: Answer = await handle(method, path, headers, body, query)
+                return answer
+            asked = json.loads(body)
+            cloudwatch_logs._log_groups[asked["logGroupName"]]["kmsKeyId"] = asked["kmsKeyId"]
+            return 200, {"Content-Type": "application/x-amz-json-1.1"}, b"{}"
+
+        return handled
+
+    around(cloudwatch_logs, "handle_request", wrap)
 
 
 def cognito_requires_of_a_password_what_the_pool_says() -> None:
@@ -89,9 +108,22 @@ def ecr_remembers_exceptions_to_immutable_tags() -> None:
     around(ecr, "_repo_shape", wrap_shape)
 
 
+def iam_knows_the_tags_of_things_for_boundaries_too() -> None:
+    """MiniStack looks the tags of a resource up where a role's own policies ask for them, not where its boundary does;
+    and those of user pools not at all."""
+
+    def wrap(asks: Handler) -> Handler:
+        return lambda policies, prefix: prefix == "aws:resourcetag/" or asks(policies, prefix)
+
+    around(iam_evaluator, "_names_condition_key", wrap)
+    tagging._RESOURCE_TAG_COLLECTORS["cognito-idp"] = tagging._collect_cognito
+
+
 MENDS = (
     cloudwatch_remembers_alarms,
+    log_groups_get_a_key_later,
     cognito_requires_of_a_password_what_the_pool_says,
     ec2_remembers_flow_logs,
     ecr_remembers_exceptions_to_immutable_tags,
+    iam_knows_the_tags_of_things_for_boundaries_too,
 )
