@@ -63,8 +63,8 @@ test: setup ## all tests: units, services on real servers, the whole system end 
 integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes API; skipped where they are not
 	@$(PYTHON) -m pytest -m integration tests/integration tests/policies $(TESTS)
 
-mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., SECONDS=120
-	@$(PYTHON) -m tests.mutants $(if $(SINCE),--since $(SINCE)) $(if $(SECONDS),--seconds $(SECONDS)) $(FILES)
+mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., LIMIT=120
+	@$(PYTHON) -m tests.mutants $(if $(SINCE),--since $(SINCE)) $(if $(LIMIT),--seconds $(LIMIT)) $(FILES)
 
 unit: .venv/.synced ## the quick tests, 90 seconds on two cores
 	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)

@@ -51,7 +51,10 @@ def all_mutants(files: Sequence[str]) -> Iterator[Mutant]:
 
 
 def _is_one(mutant: Mutant) -> bool:
-    return not mutant.file.endswith(".py") or of_python.compiles(mutant, (ROOT / mutant.file).read_bytes())
+    source = (ROOT / mutant.file).read_bytes()
+    if mutant.file.endswith(".py"):
+        return of_python.compiles(mutant, source)
+    return mutant.file == "Makefile" or of_yaml.is_yaml(mutant, source)
 
 
 def mutated_files() -> list[str]:
