@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 pytest_plugins = ["tests.fixtures", "tests.mysql"]
+
+settings.register_profile("shop", deadline=None)  # a busy machine takes its time, and that breaks no promise
+settings.load_profile("shop")
 
 SLOW_MODULES = frozenset(
     {

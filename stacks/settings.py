@@ -14,6 +14,7 @@ from infra.aws.connections import MEMORY_GIB
 from infra.aws.regions import supported
 from infra.catalogue import Scale
 from infra.catalogue_checks import Problem, problems_of
+from infra.command_line import CommandError
 
 PROJECT = "shop"
 LOCAL = "local"
@@ -26,7 +27,7 @@ Days = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
 """How long CloudWatch can keep logs."""
 
 
-class SettingsError(Exception):
+class SettingsError(CommandError):
     """Everything that is wrong with the settings of a stack."""
 
     def __init__(self, stack: str, problems: list[Problem]) -> None:

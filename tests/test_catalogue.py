@@ -370,7 +370,7 @@ def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> 
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "The catalogue has 1 problem; nothing was touched.",
+        "catalogue: The catalogue has 1 problem; nothing was touched.",
         "  services/beta/service.yaml: calls[0]: `x` is no service; known: alpha",
     ]
 

@@ -51,7 +51,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, stack: str, given: dict[str, str]) 
         ),
         pytest.param(
             "staging",
-            OF_DEV | {"images": '{"promote_from": "registry/shop-dev"}'},
+            OF_DEV | {"images": '{"promote_from": "registry.example/shop-dev"}'},
             {"__main__.py", "pyproject.toml", "Dockerfile", "Dockerfile.dockerignore"},
             id="staging looks for the images of this very source",
         ),

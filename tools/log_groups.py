@@ -10,7 +10,6 @@ comes back later still, `make up` takes over.
 import argparse
 import json
 import subprocess
-import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -18,8 +17,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.log_groups import prefixes
+from infra.command_line import run
 from shop.errors import ShopError
-from stacks.settings import PROJECT, AwsSettings, SettingsError, aws_settings
+from stacks.settings import PROJECT, AwsSettings, aws_settings
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
@@ -89,22 +89,17 @@ def _remove(stack: str, names: Collection[str]) -> list[str]:
         raise ShopError(f"what AWS may have made again of {stack} is still there: {error}") from None
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stack")
     parser.add_argument("--remove", nargs="*", metavar="NAME")
     given = parser.parse_args()
-    try:
-        if given.remove is None:
-            print(*of_stack(_pulumi("stack", "export", "--stack", given.stack)), sep="\n")
-        else:
-            for name in _remove(given.stack, given.remove):
-                print(f"AWS had made the log group {name} again: it is removed.")
-    except (ShopError, SettingsError) as error:
-        print(f"log groups: {error}", file=sys.stderr)
-        return 1
-    return 0
+    if given.remove is None:
+        print(*of_stack(_pulumi("stack", "export", "--stack", given.stack)), sep="\n")
+        return
+    for name in _remove(given.stack, given.remove):
+        print(f"AWS had made the log group {name} again: it is removed.")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("log-groups", main)

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from shop.errors import ShopError
 from tests.fixtures import Emulator
 from tools.log_groups import main, of_stack, remove
 
@@ -70,51 +71,48 @@ def test_what_came_back_of_the_stack_and_its_cluster_goes_and_nothing_of_others(
 
 
 @pytest.fixture
-def emulated(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def emulated(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs the tool where the emulator is AWS, and a `pulumi` prints such a state and such settings."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
     program = path / "pulumi"
     program.write_text(f'#!/bin/sh\n/bin/cat "{path}/$1.json" || exit 1\n')
     program.chmod(0o755)
 
-    def run(*arguments: str, there: dict[str, Any], account: str = ACCOUNT) -> int:
+    def run(*arguments: str, there: dict[str, Any], account: str = ACCOUNT) -> None:
         settings = SETTINGS | {"shop:account": {"value": account}}
         (path / "stack.json").write_text(json.dumps(there))
         (path / "config.json").write_text(json.dumps(settings))
         monkeypatch.setattr("sys.argv", ["log_groups", "testing", *arguments])
-        return main()
+        main()
 
     return run
 
 
 def test_a_stack_that_is_there_says_which_it_has_and_keeps_them(
-    emulated: Callable[..., int], logs: Any, capsys: pytest.CaptureFixture[str]
+    emulated: Callable[..., None], logs: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = f"/aws/eks/{CLUSTER}/cluster"
     logs.create_log_group(logGroupName=name)
 
-    assert emulated(there=state(STACK, GROUP | {"id": name})) == 0
+    emulated(there=state(STACK, GROUP | {"id": name}))
     assert capsys.readouterr().out == f"{name}\n"
-    assert emulated("--remove", name, there=state(STACK)) == 1
-    assert capsys.readouterr().err == (
-        "log groups: testing is still there, and writes to its log groups: make down STACK=testing\n"
-    )
-    assert emulated("--remove", name, there=state(), account="123456789012") == 1
-    assert "are of the account 000000000000, not of 123456789012" in capsys.readouterr().err
+    with pytest.raises(
+        ShopError, match="testing is still there, and writes to its log groups: make down STACK=testing"
+    ):
+        emulated("--remove", name, there=state(STACK))
+    with pytest.raises(ShopError, match="are of the account 000000000000, not of 123456789012"):
+        emulated("--remove", name, there=state(), account="123456789012")
     assert names(logs, name) == {name}
 
-    assert emulated("--remove", name, there=state()) == 0
+    emulated("--remove", name, there=state())
     assert capsys.readouterr().out == f"AWS had made the log group {name} again: it is removed.\n"
 
 
-def test_an_aws_that_does_not_answer_is_one_line(
-    emulated: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_aws_that_does_not_answer_is_said_in_words(
+    emulated: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
-    assert emulated("--remove", there=state()) == 1
-
-    said = capsys.readouterr().err
-    assert said.startswith("log groups: what AWS may have made again of testing is still there: Could not connect")
-    assert said.count("\n") == 1
+    with pytest.raises(ShopError, match="what AWS may have made again of testing is still there: Could not connect"):
+        emulated("--remove", there=state())

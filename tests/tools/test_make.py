@@ -16,7 +16,8 @@ STAND_IN = """\
 #!/bin/bash
 name=$(basename "$0")
 echo "$name $* [$STATE_OF]" >> "$CALLS"
-if [ "$name $1" = "python tools/environment.py" ]; then echo "export STATE_OF=$2"; fi
+if [ "$name $1 $2" = "python -m tools.environment" ]; then echo "export STATE_OF=$3"; fi
+if [ "$name $2 $4" = "python tools.log_groups " ]; then echo "group-a"; echo "group-b"; fi
 if [ "$name" = aws ]; then echo "answer-of-$2"; fi
 if [ "$name" = docker ]; then cat >> "$CALLS"; fi
 if [ -n "$FAILS" ] && [[ "$name $*" == $FAILS ]]; then exit 3; fi
@@ -102,34 +103,42 @@ def test_a_stack_on_aws_is_chosen_and_never_made_in_passing(checkout: Checkout) 
     assert selects() == ["pulumi stack select local --create [local]"]
 
 
-@pytest.mark.parametrize("fails", ["python tools/environment.py*", "pulumi stack select*", "pulumi up*"])
+@pytest.mark.parametrize("fails", ["python -m tools.environment*", "pulumi stack select*", "pulumi up*"])
 def test_after_a_failure_nothing_goes_on(checkout: Checkout, fails: str) -> None:
     calls = checkout.make("up", "STACK=dev", succeeds=False, FAILS=fails)
 
     assert calls[-1].startswith(fails.rstrip("*"))
-    assert checkout.make("up", "STACK=dev")[-1] == "python tools/next_steps.py dev [dev]"
+    assert checkout.make("up", "STACK=dev")[-1] == "python -m tools.next_steps dev [dev]"
 
 
-@pytest.mark.parametrize("stack", ["local", *ON_AWS])
-@pytest.mark.parametrize("purge", ["", "PURGE=1"])
+@pytest.mark.parametrize(("purge", "cleans_up"), [((), "tools.clean_up"), (("PURGE=1",), "tools.clean_up --purge")])
 def test_data_of_the_laptop_go_when_they_are_purged_and_with_no_stack_on_aws(
-    checkout: Checkout, stack: str, purge: str
+    checkout: Checkout, purge: tuple[str, ...], cleans_up: str
 ) -> None:
-    kept = [checkout.folder / ".shop/local/data", checkout.folder / ".shop/state"]
-    for folder in kept:
-        folder.mkdir(parents=True)
-
-    checkout.make("down", f"STACK={stack}", *filter(None, [purge]))
-
-    assert [folder.exists() for folder in kept] == [not purge or stack != "local"] * 2
+    assert checkout.make("down", *purge)[-1] == f"python -B -m {cleans_up} []"
+    for stack in ON_AWS:
+        assert not [call for call in checkout.make("down", f"STACK={stack}", *purge) if "clean_up" in call]
 
 
 def test_data_stay_when_the_stack_could_not_be_taken_down(checkout: Checkout) -> None:
-    (checkout.folder / ".shop/local/data").mkdir(parents=True)
+    calls = checkout.make("down", "PURGE=1", succeeds=False, FAILS="pulumi destroy*")
 
-    checkout.make("down", "PURGE=1", succeeds=False, FAILS="pulumi destroy*")
+    assert calls[-1].startswith("pulumi destroy")
 
-    assert (checkout.folder / ".shop/local/data").exists()
+
+@pytest.mark.parametrize("stack", ON_AWS)
+def test_log_groups_that_are_known_before_a_stack_goes_are_removed_when_it_is_gone(
+    checkout: Checkout, stack: str
+) -> None:
+    known = f"python -m tools.log_groups {stack}"
+
+    assert checkout.make("down", f"STACK={stack}")[-3:] == [
+        f"{known} [{stack}]",
+        f"pulumi destroy -s {stack} [{stack}]",
+        f"{known} --remove group-a group-b [{stack}]",
+    ]
+    kept = checkout.make("down", f"STACK={stack}", succeeds=False, FAILS="pulumi destroy*")
+    assert kept[-1].startswith("pulumi destroy")
 
 
 def test_a_login_to_the_registry_has_its_password_from_aws_on_standard_input(checkout: Checkout) -> None:
@@ -153,7 +162,7 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
     workers = "pytest --numprocesses 3 --dist"
     checked = "infra shop stacks services tests tools conftest.py"
     assert tested("unit") == [f"{workers} worksteal -m not e2e and not integration and not slow []"]
-    assert tested("test") == [f"{workers} loadgroup -m not integration [local]"]
+    assert tested("test")[-1:] == [f"{workers} loadgroup -m not integration [local]"]
     assert tested("integration") == ["pytest -m integration tests/integration tests/policies []"]
     assert [call for call in tested("check") if "mypy -p" not in call and call != "mypy []"] == [
         f"ruff format --check {checked} []",
