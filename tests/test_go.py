@@ -8,6 +8,8 @@ import pytest
 
 from infra.local.binaries import MISSING, go
 
+pytestmark = pytest.mark.slow
+
 SERVICES = Path(__file__).parent.parent / "services"
 MODULES = [file.parent for file in [*sorted(SERVICES.glob("*/go.mod")), SERVICES / "chassis/go/go.mod"]]
 FIRST_TIME_SECONDS = 600

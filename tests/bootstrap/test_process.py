@@ -14,6 +14,8 @@ from tests.authority import CERTIFICATE, issue
 from tests.bootstrap.conftest import MASTER, Rds
 from tests.fixtures import Emulator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(rds_with_tls: Rds, emulator: Emulator) -> dict[str, str]:

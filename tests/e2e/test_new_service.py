@@ -11,6 +11,8 @@ from tests.e2e.shop import Shop, waited_for
 from tests.e2e.system import Step, System
 from tools.new_service import write
 
+pytestmark = pytest.mark.slow
+
 KNOWN_SECONDS = 20
 SERVICES = {"gift-cards": "python", **({"loyalty": "go"} if binaries.go() else {})}
 

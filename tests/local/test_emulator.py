@@ -18,6 +18,8 @@ from infra.local.cloud import client
 from infra.local.snapshots import JOURNAL
 from tests.fixtures import Emulator, Queue, free_port, wait_for
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 

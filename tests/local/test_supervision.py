@@ -19,6 +19,8 @@ from infra.local.readiness import Fault, Probe, answer, fault, port_is_free
 from infra.local.supervision import ProcessFailed, Program, Supervisord, find_processes
 from tests.fixtures import free_port, wait_for
 
+pytestmark = pytest.mark.slow
+
 SERVER = """
 import http.server, os, pathlib
 pathlib.Path("pid").write_text(str(os.getpid()))

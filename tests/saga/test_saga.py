@@ -16,6 +16,8 @@ from payments import tables as payments_tables
 from tests.fixtures import Postgres
 from tests.saga.world import METHODS, STOCK, Homes, World, homes
 
+pytestmark = pytest.mark.slow
+
 STATEMENT = st.none() | st.integers(0, 12)
 """Where a process dies: before which of its statements, or not at all."""
 

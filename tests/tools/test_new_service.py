@@ -18,6 +18,8 @@ from tests.mocks import record
 from tools import new_service
 from tools.new_service import Refused, write
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("go", "python")
 

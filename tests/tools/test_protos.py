@@ -13,6 +13,8 @@ from infra.local.binaries import MISSING, go
 from tools import protos
 from tools.protos import Proto
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = ROOT / "services"
 EVERY_PROTO = protos.protos(SERVICES)

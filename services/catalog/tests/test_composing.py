@@ -15,6 +15,8 @@ from tests.tokens import Issuer
 from .callees import HANG
 from .shops import Shop, opened
 
+pytestmark = pytest.mark.slow
+
 PRODUCT = (
     "query ($sku: String!) {product(sku: $sku) {price {amount currency promotion source} stock {available source}}}"
 )

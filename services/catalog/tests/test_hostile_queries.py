@@ -19,6 +19,8 @@ from tests.tokens import Issuer
 from .shops import Shop, opened
 from .test_bad_input import assert_problem
 
+pytestmark = pytest.mark.slow
+
 MOST_SECONDS = 5.0
 """Far more than any refusal takes (tens of milliseconds), and far less than what the attack would."""
 

@@ -26,6 +26,8 @@ from tests.tokens import Issuer
 
 from .shops import Shop, opened
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent.parent
 DOCUMENT = FOLDER / "openapi.json"
 SDL = (FOLDER / "schema.graphql").read_text()

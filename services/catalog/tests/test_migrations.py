@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from catalog.tables import metadata, products
 
 from .shops import Shop
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_migrated_database_is_what_the_tables_say(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from chassis.messages import Event
 
 from tests.fixtures import FreshDatabase, Queue, eventually, free_port
@@ -19,6 +20,8 @@ from tests.tokens import Issuer
 
 from .callees import Inventory, Pricing
 from .shops import content
+
+pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager

@@ -25,6 +25,8 @@ from services.chassis.tests.messaging import (
 from services.chassis.tests.queues import counts, is_empty, receive, send
 from tests.fixtures import Queue, eventually
 
+pytestmark = pytest.mark.slow
+
 
 class Parallel:
     """An inbox without a store, for three batches at once."""

@@ -19,6 +19,8 @@ from chassis.main import run
 
 from services.chassis.tests.tiny_service import TinySettings, greet, service
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-W", "error", "-m", "services.chassis.tests.tiny_service"]
 # Of this process's environment only what Python needs to find the code.
 BARE = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}

@@ -16,6 +16,8 @@ from chassis.settings import Settings
 from tests.fixtures import FreshDatabase, Postgres
 from tests.mysql import Mysql
 
+pytestmark = pytest.mark.slow
+
 ENV = "import sqlalchemy as sa\nfrom chassis.migrations import run_env\nrun_env(sa.MetaData())\n"
 FIRST = """
 from alembic import op

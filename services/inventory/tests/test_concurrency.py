@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .warehouse import NOON, Warehouse, cancelled, paid, placed
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 3
 AT_ONCE = 4
 SKUS = ("CUP", "JAR", "POT", "TEA", "TIN")

@@ -17,6 +17,8 @@ from tests.fixtures import Queue, eventually
 
 from .warehouse import Warehouse, cancelled, paid, placed
 
+pytestmark = pytest.mark.slow
+
 
 class Orders:
     """The other service: a topic that our queue is subscribed to, and a queue that is subscribed to our topic."""

@@ -20,6 +20,8 @@ from tests.tokens import Issuer
 
 from .warehouse import STAFF
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 OPERATIONS = [
     (path, method) for path, operations in json.loads(COMMITTED.read_text())["paths"].items() for method in operations

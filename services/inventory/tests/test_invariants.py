@@ -18,6 +18,8 @@ from inventory.tables import metadata
 
 from .warehouse import NOON, Warehouse, as_json, cancelled, paid, placed
 
+pytestmark = pytest.mark.slow
+
 ORDERS = {UUID(int=1): {"CUP": 1}, UUID(int=2): {"CUP": 2, "TEA": 1}, UUID(int=3): {"TEA": 3}, UUID(int=4): {"POT": 1}}
 KINDS = {"placed": lambda order: placed(order, **ORDERS[order]), "paid": paid, "cancelled": cancelled}
 

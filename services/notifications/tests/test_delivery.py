@@ -20,6 +20,8 @@ from tests.tokens import Issuer
 from .outbound import Recorder
 from .people import Person, cancelled, confirmed, placed, signed_up, told_again
 
+pytestmark = pytest.mark.slow
+
 
 class Publisher:
     """The other services: a topic that this one's queue is subscribed to."""

@@ -22,6 +22,8 @@ from tests.tokens import Issuer
 
 from .people import Person, placed, record, signed_up
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from chassis.app import create_app
 from chassis.messages import Event
 from orders.bootstrap import OrdersSettings, service
@@ -16,6 +17,8 @@ from tests.tokens import Issuer
 
 from .customers import Customer, id_of, line
 from .others import Promotions, product, said
+
+pytestmark = pytest.mark.slow
 
 NEXT = {"order.placed": "stock.reserved", "order.reserved": "payment.captured", "order.paid": "stock.committed"}
 """What the others answer."""

@@ -20,6 +20,8 @@ from orders.tables import orders, sagas
 
 from .others import SAID, Promotions, deliver, outgoing, said
 
+pytestmark = pytest.mark.slow
+
 CUSTOMER, TIME_OUT, COPY = "customer", "time-out", "copy"
 steps = st.lists(st.sampled_from([*SAID, CUSTOMER, TIME_OUT, COPY]), max_size=12)
 LIKELY = ["stock.reserved", "payment.captured", "stock.rejected", "payment.refunded", "stock.released"]

@@ -20,6 +20,8 @@ from tests.fixtures import eventually
 from .customers import Customer, id_of, line, waiting
 from .others import TO_CONFIRMED, TO_PAID, said, say
 
+pytestmark = pytest.mark.slow
+
 
 async def some_orders(ada: Customer, database: Database) -> list[UUID]:
     """One in each state."""

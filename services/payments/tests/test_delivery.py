@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import boto3
 import httpx
+import pytest
 from chassis.app import create_app
 from chassis.database import Database
 from chassis.messages import Event
@@ -14,6 +15,8 @@ from payments.bootstrap import PaymentsSettings, service
 from tests.fixtures import Queue, eventually
 
 from .shop import cancelling, reserved
+
+pytestmark = pytest.mark.slow
 
 ANSWERS = ["payment.captured", "payment.declined", "payment.refunded", "payment.voided"]
 

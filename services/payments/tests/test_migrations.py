@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from chassis.database import Database
 from payments.tables import metadata
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_migrated_database_is_what_the_tables_say(database: Database) -> None:

@@ -240,6 +240,7 @@ class Payments(RuleBasedStateMachine):
         assert (again.type, again.sequence, again.data) == (last, max(facts), data)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # to shrink what it finds takes a while
 def test_at_rest_the_provider_holds_what_was_published_and_nothing_of_a_cancelled_order(
     settings: PaymentsSettings,

@@ -12,6 +12,8 @@ from orders.pricing_pb2 import Line, Money, PricesRequest, PricesResponse, Quote
 
 from .conftest import Running
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_SECONDS = 5
 ALLOWED = {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT}
 fuzzed = settings(

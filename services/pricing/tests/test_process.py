@@ -19,6 +19,8 @@ from tests.fixtures import eventually, free_port
 
 from .conftest import FOLDER, Running, environment, running
 
+pytestmark = pytest.mark.slow
+
 QUOTE = "/shop.pricing.v1.Pricing/Quote"
 PRICES = "/shop.pricing.v1.Pricing/Prices"
 

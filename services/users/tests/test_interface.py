@@ -21,6 +21,8 @@ from tests.hostile import assert_nothing_breaks
 from .conftest import without_relay
 from .people import Person
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 VALID, INVALID = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 

@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from chassis.database import Database
 from users.tables import metadata
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_the_migrated_database_is_what_the_tables_say(database: Database) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from chassis.messages import Event
 from users.bootstrap import UsersSettings
 
@@ -20,6 +21,8 @@ from tests.fixtures import Queue, eventually, free_port
 from tests.tokens import Issuer
 
 from .people import PASSWORD, Person, Pool
+
+pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager
