@@ -101,12 +101,10 @@ class Service(pulumi.ComponentResource):
         if not database.relational:
             up = ResourceOptions(parent=self, depends_on=[platform.emulator])
             table = Table(f"{self._args.prefix}-{self._spec.name}", platform.endpoint, up)
-            self._needed.append(table)
             return {"TABLE_NAME": table.name}
         name, server = self._spec.module, platform.servers[database.engine]
         up = ResourceOptions(parent=self, depends_on=[server.process])
         made = Database(name, server.cluster, server.port, up)
-        self._needed.append(made)
         url = pulumi.Output.format("{0}://{1}@127.0.0.1:{2}/{1}", SCHEMES[database.engine], name, server.port)
         return {
             "DATABASE_URL": url,
