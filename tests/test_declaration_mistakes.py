@@ -128,6 +128,13 @@ def test_a_word_is_a_text_though_an_older_yaml_took_it_for_a_truth(tmp_path: Pat
     assert refusals(tmp_path, BASE.replace("alpha", "on"), "on") == []
 
 
+@pytest.mark.parametrize("nothing", ["", "~", "null"])
+def test_nothing_may_be_written_in_three_ways(tmp_path: Path, nothing: str) -> None:
+    assert refusals(tmp_path, f"{BASE}database: {nothing}\ncalls: {nothing}") == [
+        "calls: is empty: write `calls: [pricing]`, or remove it"
+    ]
+
+
 PATHS = {
     '"/a/{x+}/b"': "`/a/{x+}/b` goes on after `{x+}`, which takes all that follows: let it be the last",
     '"/a/{x+}/{y+}"': "`/a/{x+}/{y+}` goes on after `{x+}`, which takes all that follows: let it be the last",

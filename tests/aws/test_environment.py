@@ -2,6 +2,7 @@
 judged as IAM does, as far as these go."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.aws.roles import (
     role_of,
     statements_of,
 )
+from tests.aws.test_account import account
 
 DEVELOPERS = f"arn:aws:iam::{ACCOUNT}:role/developers"
 IN_REGION = {"aws:RequestedRegion": REGION}
@@ -45,11 +47,46 @@ def previewing(name: str = "dev") -> list[dict[str, Any]]:
     return [*managed(name, "PreviewRole"), *inline(name, "PreviewRole")]
 
 
+def test_an_environment_gets_a_key_roles_and_their_limits_and_nothing_else() -> None:
+    roles, policies = (
+        {"DeployRole", "PreviewRole"},
+        {f"Deploy{part}Policy" for part in ("", "Data", "Network", "Services")},
+    )
+
+    assert {name: each["Type"] for name, each in environment(Previews="true").resources.items()} == {
+        "SecretsKey": "AWS::KMS::Key",
+        "SecretsKeyAlias": "AWS::KMS::Alias",
+        **dict.fromkeys({"Boundary", "PreviewPolicy", *policies}, "AWS::IAM::ManagedPolicy"),
+        **dict.fromkeys(roles, "AWS::IAM::Role"),
+    }
+    assert roles & environment().resources.keys() == {"DeployRole"}
+
+
+@pytest.mark.parametrize("template", ["environment", "account"])
+def test_every_policy_is_in_the_language_of_2012(template: str) -> None:
+    """In the one before it, which is the default, variables of policies mean themselves."""
+
+    def documents(node: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(node, dict):
+            if "Statement" in node:
+                yield node
+            node = list(node.values())
+        for inner in node if isinstance(node, list) else ():
+            yield from documents(inner)
+
+    whole = environment(Previews="true") if template == "environment" else account()
+    found = [each.get("Version") for each in documents(whole.resources)]
+
+    assert found
+    assert set(found) == {"2012-10-17"}
+
+
 def test_the_key_of_the_secrets_rotates_and_outlives_the_template() -> None:
     key = environment().resources["SecretsKey"]
 
     assert (key["DeletionPolicy"], key["UpdateReplacePolicy"]) == ("Retain", "Retain")
     assert key["Properties"]["EnableKeyRotation"] is True
+    assert key["Properties"]["PendingWindowInDays"] == 30  # to bring back what was deleted by mistake
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])

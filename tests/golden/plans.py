@@ -21,13 +21,15 @@ SETTINGS = HERE / "settings.yaml"
 """Of the plans beside those of the repository's own stacks: name -> stack, purpose and settings."""
 OWN = ("dev", "staging", "prod")
 LAPTOP = "local"
+LAPTOPS = {"local-everything": CATALOGUE.relative_to(ROOT), LAPTOP: Path("services")}
+"""Name -> the catalogue that is brought up."""
 SCHEMA = "settings-schema"
 """No plan: what settings may be."""
 
 
 def names() -> list[str]:
     """The cheapest first."""
-    return [SCHEMA, *made_up(), LAPTOP, *OWN]
+    return [SCHEMA, *made_up(), *LAPTOPS, *OWN]
 
 
 def file(name: str) -> Path:
@@ -38,8 +40,8 @@ def planned(name: str) -> str:
     """The plan of this name, as it would stand in its file."""
     if name == SCHEMA:
         return _schema()
-    stack, settings = made_up().get(name, {"stack": name, "settings": {}}).values()
-    run = _laptop() if name == LAPTOP else _environment(stack, settings)
+    stack, settings = made_up().get(name, {"stack": LAPTOP if name in LAPTOPS else name, "settings": {}}).values()
+    run = _laptop(LAPTOPS[name]) if name in LAPTOPS else _environment(stack, settings)
     with without_sources():
         return text(plan(run, stack, answer, call))
 
@@ -50,9 +52,9 @@ def _environment(stack: str, settings: Mapping[str, Any]) -> Callable[[], None]:
     return run
 
 
-def _laptop() -> Callable[[], None]:
+def _laptop(services: Path) -> Callable[[], None]:
     local, settings = import_module("stacks.local"), import_module("stacks.settings")
-    given = settings.LocalSettings(services=Path("services"), directory=Path("/checkout/.shop/local"))
+    given = settings.LocalSettings(services=services, directory=Path("/checkout/.shop/local"))
     return lambda: local.deploy(LAPTOP, given)
 
 

@@ -248,6 +248,33 @@ def test_a_table_is_data_and_stays(emulator: Emulator) -> None:
     assert client("dynamodb", emulator.url).get_item(TableName="kept", Key=item)["Item"] == item
 
 
+OWN_NAME: dict[type[EnsuringProvider], set[str]] = {
+    _ClusterProvider: {"directory"},
+    _DatabaseProvider: {"name", "cluster"},
+    _TableProvider: {"name"},
+    _TopicProvider: {"name"},
+    _QueueProvider: {"name"},
+    _SubscriptionProvider: {"name", "topic", "queue"},
+    _PoolProvider: {"name"},
+    _ScopesProvider: {"name", "pool_id"},
+    _AppClientProvider: {"name", "pool_id"},
+    _GroupProvider: {"name", "pool_id"},
+}
+"""Provider -> by what one thing of its kind is told from another."""
+
+
+@pytest.mark.parametrize("provider", OWN_NAME, ids=lambda provider: provider.__name__)
+def test_a_thing_of_another_name_or_in_another_place_is_another_thing(
+    provider: type[EnsuringProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "present", lambda self, properties: True)
+    before = dict.fromkeys({"name", "endpoint", "directory", "cluster", "topic", "queue", "pool_id", "port"}, "before")
+
+    replacing = {key for key in before if provider().diff("it", before, before | {key: "after"}).replaces == [key]}
+
+    assert replacing == OWN_NAME[provider]
+
+
 def test_what_is_missing_is_a_difference_and_gone_for_refresh(emulator: Emulator) -> None:
     provider = _TopicProvider()
     topic = made(provider, {"name": "shop-lost", "endpoint": emulator.url})
