@@ -100,8 +100,8 @@ class Supervisord:
         return Path(tempfile.gettempdir()) / f"shop-{os.getuid()}-{digest}.sock"
 
     def running(self) -> bool:
-        """Whether it runs, answers, and is the only one of its folder."""
-        return [daemon.pid for daemon in self._daemons()] == [self._pid()]
+        """Whether it runs, answers, has its files, and is the only one of its folder."""
+        return self._configuration_file.exists() and [daemon.pid for daemon in self._daemons()] == [self._pid()]
 
     def start(self) -> None:
         """Starts supervisord unless it runs; whatever an earlier one has left behind is ended first."""

@@ -85,10 +85,8 @@ class Stack:
         self._pulumi("stack", "init", NAME, directory=folder)
         self._key = yaml.safe_load(self._settings.read_text())
 
-    def up(self, *targets: str) -> Run:
-        """All of it, or the targets alone."""
-        chosen = [part for target in targets for part in ("--target", target)]
-        return self._engine("up", "--yes", "--skip-preview", *chosen)
+    def up(self) -> Run:
+        return self._engine("up", "--yes", "--skip-preview")
 
     def up_in_vain(self) -> str:
         """What the engine printed: it has to fail."""

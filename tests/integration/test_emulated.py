@@ -44,14 +44,11 @@ KNOWS_EVERY_ROUTE = {
 SETTLE_SECONDS = 60
 """For what the controllers of the cluster do after the engine has ended."""
 NAMESPACE = "shop"
-CLUSTER = f"shop-{NAME}"
-LOG_GROUPS = (
-    "**::shop:aws:Cluster::cluster",
-    "**::cluster-key",
-    "**aws:cloudwatch/logGroup:LogGroup::cluster-control-plane",
-    "**aws:cloudwatch/logGroup:LogGroup::cluster-containers-*",
-)
-"""Those of the cluster, and all that they need."""
+MADE_AGAIN = {
+    "cluster-control-plane": log_groups.control_plane(f"shop-{NAME}"),
+    "cluster-containers-application": log_groups.containers(f"shop-{NAME}", "application"),
+}
+"""Log groups that AWS makes again after they were destroyed: what the program calls them -> their names."""
 CUSTOMERS = 3
 BUSY_SECONDS = 5
 """How long customers order before something happens to them, and after it."""
@@ -76,10 +73,19 @@ def vain_attempt(environment: Environment, pods: Pods) -> Iterator["Future[str]"
 
 
 def test_an_empty_account_becomes_what_the_program_plans_on_mocks(environment: Environment) -> None:
-    run = environment.stack.up()
+    """It holds nothing but log groups that AWS made again after a destroy, and these are taken over."""
+    stack, logs = environment.stack, environment.aws.client("logs")
+    for name in MADE_AGAIN.values():
+        logs.create_log_group(logGroupName=name)
 
-    assert run.touched("create") == planned(environment.stack)
-    assert set(run.operations()) == {"create"}
+    run = stack.up()
+
+    taken_over = {("aws:cloudwatch/logGroup:LogGroup", name) for name in MADE_AGAIN}
+    assert run.touched("import") == run.touched("update") == taken_over
+    assert run.touched("create") == planned(stack) - taken_over
+    assert set(run.operations()) == {"create", "import", "update"}
+    days = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
+    assert [days[name] for name in MADE_AGAIN.values()] == [7, 7]
 
 
 def test_the_api_server_admits_every_pod_and_each_migration_has_ended(environment: Environment) -> None:
@@ -271,24 +277,6 @@ def test_destroy_leaves_nothing_in_the_account_nor_in_the_cluster(environment: E
 
     assert set(run.operations()) == {"delete"}
     assert environment.stack.resources() == []
-    assert_as_before(environment, "nothing")
-
-
-def test_a_log_group_that_aws_made_again_is_taken_over_by_the_next_up(environment: Environment) -> None:
-    """As EKS and the CloudWatch agent do after their end. Only what the groups need comes up: the rest did before."""
-    stack, logs = environment.stack, environment.aws.client("logs")
-    came_back = [log_groups.control_plane(CLUSTER), log_groups.containers(CLUSTER, "application")]
-    for name in came_back:
-        logs.create_log_group(logGroupName=name)
-
-    run = stack.up(*LOG_GROUPS)
-
-    taken_over = {name for _, name in run.touched("import")}
-    assert taken_over == {"cluster-control-plane", "cluster-containers-application"}
-    days = {each["logGroupName"]: each.get("retentionInDays") for each in logs.describe_log_groups()["logGroups"]}
-    assert [days[name] for name in came_back] == [7, 7]
-    assert stack.up(*LOG_GROUPS).changes == []
-    stack.destroy()
     assert_as_before(environment, "nothing")
 
 
