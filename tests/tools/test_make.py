@@ -175,3 +175,67 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
 @pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.catalogue*"])
 def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
     checkout.make("check", succeeds=False, FAILS=fails)
+
+
+IN_STACK = "pulumi stack select local --create [local]"
+RUNS = {
+    "env": ["python -m tools.environment local []"],
+    "token EMAIL=a@b.c": [IN_STACK, "python -m tools.sign_in a@b.c --stack local [local]"],
+    "seed": [IN_STACK, "python -m tools.seed local [local]"],
+    "seed ORDERS=20": [IN_STACK, "python -m tools.seed local --orders 20 [local]"],
+    "staff EMAIL=a@b.c": [IN_STACK, "python -m tools.staff a@b.c local [local]"],
+    "new-service NAME=loyalty": ["python -m tools.new_service loyalty python []"],
+    "new-service NAME=loyalty LANGUAGE=go": ["python -m tools.new_service loyalty go []"],
+    "manifests STACK=prod": ["python -m tools.manifests prod []"],
+    "cost STACK=prod": ["python -m tools.cost prod []"],
+    "critical-path STACK=prod": ["python -m tools.critical_path prod []"],
+    "mutants": ["python -m tests.mutants []"],
+    "mutants SINCE=main LIMIT=120": ["python -m tests.mutants --since main --seconds 120 []"],
+    "mutants FILES=infra/aws/network.py": ["python -m tests.mutants infra/aws/network.py []"],
+    "bench": [IN_STACK, *(f"python -m tools.{each} [local]" for each in ("bench", "bench_messages", "bench_program"))],
+    "format": [
+        "python -m ruff format infra shop stacks services tests tools conftest.py []",
+        "python -m ruff check --fix infra shop stacks services tests tools conftest.py []",
+    ],
+    "generate": [
+        "python -m infra.catalogue --schema []",
+        "python -m tools.protos []",
+        "python -m tools.contracts []",
+        "python -c from catalog.storefront.schema import schema; print(schema) []",
+        "python -m orders openapi []",
+        "python -m tests.golden []",
+    ],
+}
+"""Command -> what it calls, but for the look-ups of the environment."""
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_command_runs(checkout: Checkout, command: str) -> None:
+    for file in ("infra/x", "services/catalog/x", "services/orders/orders/__main__.py"):
+        (checkout.folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (checkout.folder / file).write_text("")
+
+    calls = checkout.make(*command.split())
+
+    looked_up = "python -m tools.environment local []"
+    assert [call for call in calls if call != looked_up or command == "env"][-len(RUNS[command]) :] == RUNS[command]
+
+
+@pytest.mark.parametrize(
+    "target", sorted({command.split()[0] for command in RUNS} | {"up", "test", "unit", "check", "down"})
+)
+def test_every_command_installs_what_is_missing_first(checkout: Checkout, target: str) -> None:
+    (checkout.folder / ".venv/.synced").unlink()
+
+    assert (
+        checkout.make("--keep-going", target, "NAME=x", "EMAIL=x", succeeds=target != "generate")[0] == "bootstrap  []"
+    )
+
+
+@pytest.mark.parametrize("changed", ["uv.lock", "pyproject.toml", "tools/bootstrap", "tools/bootstrap.txt"])
+def test_packages_are_installed_again_when_what_names_them_has_changed(checkout: Checkout, changed: str) -> None:
+    os.utime(checkout.folder / ".venv/.synced", (0, 1_000_000_000))
+    for file in ("uv.lock", "pyproject.toml", "tools/bootstrap", "tools/bootstrap.txt"):
+        os.utime(checkout.folder / file, (0, 900_000_000 if file != changed else 1_100_000_000))
+
+    assert "bootstrap  []" in checkout.make("cost")
