@@ -172,6 +172,15 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
     ]
 
 
+def test_the_types_of_every_service_are_checked(checkout: Checkout) -> None:
+    for service in ("orders", "gift-cards"):
+        package = checkout.folder / "services" / service / service.replace("-", "_")
+        package.mkdir(parents=True)
+        (package / "py.typed").write_text("")
+
+    assert "python -m mypy -p gift_cards -p orders []" in checkout.make("check")
+
+
 @pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.catalogue*"])
 def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
     checkout.make("check", succeeds=False, FAILS=fails)
@@ -222,7 +231,11 @@ def test_a_command_runs(checkout: Checkout, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", sorted({command.split()[0] for command in RUNS} | {"up", "test", "unit", "check", "down"})
+    "target",
+    sorted(
+        {command.split()[0] for command in RUNS}
+        | {"up", "preview", "refresh", "down", "test", "unit", "integration", "check"}
+    ),
 )
 def test_every_command_installs_what_is_missing_first(checkout: Checkout, target: str) -> None:
     (checkout.folder / ".venv/.synced").unlink()
