@@ -66,7 +66,7 @@ integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes
 mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., LIMIT=120
 	@$(PYTHON) -m tests.mutants $(if $(SINCE),--since $(SINCE)) $(if $(LIMIT),--seconds $(LIMIT)) $(FILES)
 
-unit: .venv/.synced ## the quick tests, 90 seconds on two cores
+unit: .venv/.synced ## the quick tests, two minutes on two cores
 	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
