@@ -328,10 +328,11 @@ def demanding_customers(environment: Environment) -> Iterator[list[Customer]]:
 
 
 def servers(environment: Environment) -> list[dict[str, Any]]:
-    """The pods that serve."""
-    return environment.cluster.items(
+    """The pods that serve; those of the version before, which drain, are not among them."""
+    pods = environment.cluster.items(
         f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector={labels.COMPONENT}={labels.SERVER}"
     )
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def all_ready(environment: Environment) -> bool:
