@@ -74,14 +74,14 @@ check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff check $(CHECKED)
 	@$(PYTHON) -m mypy infra shop stacks tests tools conftest.py services/*/tests
 	@MYPYPATH=$(subst $(space),:,$(wildcard services/*)) $(PYTHON) -m mypy $(addprefix -p ,$(PACKAGES))
-	@$(PYTHON) -m infra.catalogue
+	@$(PYTHON) -m infra.service.catalogue
 
 format: .venv/.synced ## formats the code
 	@$(PYTHON) -m ruff format $(CHECKED)
 	@$(PYTHON) -m ruff check --fix $(CHECKED)
 
 generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC, golden plans
-	@$(PYTHON) -m infra.catalogue --schema > infra/service.schema.json
+	@$(PYTHON) -m infra.service.catalogue --schema > infra/service.schema.json
 	@$(PYTHON) -m tools.protos
 	@$(PYTHON) -m tools.contracts
 	@$(PYTHON) -c "from catalog.storefront.schema import schema; print(schema)" > services/catalog/schema.graphql

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra import catalogue
-from infra.catalogue import ServiceSpec
 from infra.command_line import run
+from infra.service import catalogue
+from infra.service.catalogue import ServiceSpec
 
 if TYPE_CHECKING:
     from chassis.messages import EventData, Reading

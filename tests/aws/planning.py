@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra import catalogue
-from infra.catalogue import Catalogue
+from infra.service import catalogue
+from infra.service.catalogue import Catalogue
 from tools.planned import Plan, Planned, plan
 from tools.programs import ROOT, program
 

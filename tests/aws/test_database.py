@@ -7,7 +7,8 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.aws.database import Engine, Instance, InstanceArgs, Table, TableArgs
+from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.capabilities.table.aws import Table, TableArgs
 from tools import made_up
 from tools.planned import Answer, Plan, plan
 

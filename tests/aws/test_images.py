@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
 from stacks.settings import SettingsError
 from tests.aws.planning import SERVICES, declared, environment, given_for
 from tools.planned import Plan, plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.aws.messaging import Queue, QueueArgs, Subscription, Topic, TopicArgs
+from infra.capabilities.messages.aws import Queue, QueueArgs, Subscription, Topic, TopicArgs
 from tools.planned import Plan, plan
 
 SNS, SQS = "arn:aws:sns:eu-central-1:123456789012", "arn:aws:sqs:eu-central-1:123456789012"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from infra.aws import rds_roots
-from infra.catalogue import CatalogueError
+from infra.service.catalogue import CatalogueError
 from stacks.settings import SettingsError
 from tests.aws.planning import (
     copy_of_declarations,

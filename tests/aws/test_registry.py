@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.aws.build_context import version
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs, build, promoted
+from infra.build_context import version
 from tools import made_up
 from tools.planned import Plan, plan
 

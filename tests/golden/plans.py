@@ -76,7 +76,7 @@ def without_sources() -> Iterator[None]:
     """Versions name the files that they are made of: else each change of a service would change a plan. And there is
     Go, whether or not this machine has it."""
     build_context, fingerprint, binaries = map(
-        import_module, ("infra.aws.build_context", "infra.fingerprint", "infra.local.binaries")
+        import_module, ("infra.build_context", "infra.fingerprint", "infra.local.binaries")
     )
     with ExitStack() as undo:
         undo.enter_context(patch.object(build_context, "version", _version))

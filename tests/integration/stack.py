@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from infra import catalogue
+from infra.service import catalogue
 from stacks.settings import PROJECT
 from tests.integration import calls
 from tests.integration.emulators import CREDENTIALS, Aws

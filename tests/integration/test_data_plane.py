@@ -17,8 +17,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from infra.aws.workload_identity import administer_people
 from infra.bootstrap import postgres
+from infra.capabilities.people.aws import administer_people
 from shop import oauth
 from tests.authority import authority
 from tests.fixtures import wait_for
@@ -362,7 +362,7 @@ def test_a_request_arrives_as_it_was_sent_but_for_what_is_the_gateways_to_say(
         ("gr%C3%BCn", "gr%C3%BCn"),
         ("100%25", "100%25"),
         ("a%3Fb", "a%3Fb"),
-        ("a%2Fb", "a/b"),  # API Gateway takes the encoding off: see infra/aws/entrance.py
+        ("a%2Fb", "a/b"),  # API Gateway takes the encoding off: see infra/capabilities/routes/aws.py
     ],
 )
 def test_a_path_keeps_its_encoding_where_it_needs_one(

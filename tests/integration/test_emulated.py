@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from infra import catalogue
 from infra.aws import log_groups
 from infra.kubernetes import collector, labels
+from infra.service import catalogue
 from tests.aws.calls import Recorded, recorded, write
 from tests.e2e.load import Customer, shopping
 from tests.e2e.reckoning import assert_nothing_was_lost, filled
@@ -92,7 +92,7 @@ def test_the_api_server_admits_every_pod_and_each_migration_has_ended(environmen
     deployments = environment.cluster.items("/apis/apps/v1/namespaces/shop/deployments")
     jobs = environment.cluster.items("/apis/batch/v1/namespaces/shop/jobs")
     declared = catalogue.load(environment.stack.services)
-    relational = [spec.name for spec in declared if spec.database and spec.database.relational]
+    relational = [spec.name for spec in declared if spec.relational_engine]
 
     available = {each["metadata"]["name"]: each["status"].get("availableReplicas") for each in deployments}
     assert available == dict.fromkeys([*declared.services, "otel-collector"], 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalogue
+from infra.service import catalogue
 from tests.integration.pods import buildah
 from tests.integration.pods.bases import PREFIX, container
 from tests.integration.pods.images import BOOTSTRAP, FAILS, MEGABYTE, Image, Images, dockerfiles, images, missing, table

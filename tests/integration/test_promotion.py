@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
 from infra.local.binaries import go
 from tests.authority import CERTIFICATE, authority
 from tests.integration.pods.programs import built

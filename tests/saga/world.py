@@ -44,7 +44,7 @@ from payments.workers import Cashier, WakingInbox
 from sqlalchemy import event as on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra import catalogue
+from infra.service import catalogue
 from tests.fixtures import FreshDatabase, Postgres
 
 SERVICES = ("orders", "inventory", "payments")

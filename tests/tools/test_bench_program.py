@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalogue
+from infra.service import catalogue
 from tools.bench_program import SIZES, Measurement, broken, generate
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.aws import build_context
+from infra import build_context
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON_SERVICES = sorted(

@@ -168,7 +168,7 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
         f"ruff format --check {checked} []",
         f"ruff check {checked} []",
         "mypy infra shop stacks tests tools conftest.py services/*/tests []",
-        "infra.catalogue []",
+        "infra.service.catalogue []",
     ]
 
 
@@ -181,7 +181,7 @@ def test_the_types_of_every_service_are_checked(checkout: Checkout) -> None:
     assert "python -m mypy -p gift_cards -p orders []" in checkout.make("check")
 
 
-@pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.catalogue*"])
+@pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.service.catalogue*"])
 def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
     checkout.make("check", succeeds=False, FAILS=fails)
 
@@ -207,7 +207,7 @@ RUNS = {
         "python -m ruff check --fix infra shop stacks services tests tools conftest.py []",
     ],
     "generate": [
-        "python -m infra.catalogue --schema []",
+        "python -m infra.service.catalogue --schema []",
         "python -m tools.protos []",
         "python -m tools.contracts []",
         "python -c from catalog.storefront.schema import schema; print(schema) []",

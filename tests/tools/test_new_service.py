@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalogue
 from infra.local import binaries
+from infra.service import catalogue
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.aws.planning import copy_of_declarations, environment, registered

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
 from infra.local.binaries import MISSING, go
 from tests.tools.test_images import PINNED, ROOT, final_stage, from_context, instructions, last
 

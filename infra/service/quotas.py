@@ -14,11 +14,11 @@ database instances (or the services share some). The hundred-and-first service w
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.catalogue import Catalogue, ServiceSpec
-from infra.catalogue_checks import Problem
+from infra.declaration.problems import Problem
+from infra.service.catalogue import Catalogue, ServiceSpec
 
 SCOPES_PER_SERVICE = 100
-"""Of a resource server. It cannot be raised; nor can the ten scopes of a route, which infra/catalogue.py knows."""
+"""Of a resource server. It cannot be raised; nor can the ten scopes of a route, which its declaration knows."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _check(granted: Mapping[str, int]) -> None:
 def _count(services: Iterable[ServiceSpec], shared_databases: bool) -> Mapping[str, int]:
     specs = list(services)
     routed = [spec for spec in specs if spec.routes]
-    engines = [spec.database.engine for spec in specs if spec.database and spec.database.relational]
+    engines = [spec.relational_engine for spec in specs if spec.relational_engine]
     return {
         "routes": sum(len(spec.routes) for spec in routed),
         "integrations": len(routed),

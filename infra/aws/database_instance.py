@@ -1,4 +1,4 @@
-"""Where a service keeps its data: an RDS instance, or a DynamoDB table."""
+"""A database server of RDS."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
-from infra.aws import tags
-from infra.aws.connections import max_connections
+from infra.aws import database_signals
+from infra.aws.instance_classes import max_connections
+from infra.signals import Alarm, Chart
 
 MASTER = "platform"
 """The account that RDS makes, for the bootstrap alone. PostgreSQL does not let it be `admin`."""
@@ -86,7 +87,7 @@ class InstanceArgs:
     """Who may connect. Only the rule waits for it, never the instance."""
     kms_key_arn: pulumi.Input[str]
     instance_class: str
-    """One of `infra.aws.connections.MEMORY_GIB`."""
+    """One of `infra.aws.instance_classes.MEMORY_GIB`."""
     storage_gib: int
     multi_zone: bool
     protected: bool
@@ -135,6 +136,13 @@ class Instance(pulumi.ComponentResource):
         self.address, self.resource_id = instance.address, instance.resource_id
         self.master_secret_arn = instance.master_user_secrets.apply(_secret_arn)
         self.register_outputs({"address": self.address, "identifier": self.identifier})
+
+    def charts(self) -> list[Chart]:
+        return database_signals.charts(self.identifier)
+
+    def alarms(self) -> list[Alarm]:
+        """If several services share the instance, one should be told only: they are about all of them."""
+        return database_signals.alarms(self.identifier, self._args.storage_gib, self.max_connections)
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
         args = self._args
@@ -242,38 +250,3 @@ def _secret_arn(managed: Sequence[aws.rds.outputs.InstanceMasterUserSecret] | No
             "RDS names no secret of the master password: is it modified to manage it? `pulumi refresh`, then again"
         )
     return arn
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableArgs:
-    service: str
-    kms_key_arn: pulumi.Input[str]
-    protected: bool
-
-
-class Table(pulumi.ComponentResource):
-    """A DynamoDB table of one service: string keys `pk` and `sk`; items go after the second in `expires_at`."""
-
-    name: pulumi.Output[str]
-    arn: pulumi.Output[str]
-
-    def __init__(self, name: str, args: TableArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("shop:aws:Table", name, None, opts)
-        attribute = aws.dynamodb.TableAttributeArgs
-        table = aws.dynamodb.Table(
-            name,
-            billing_mode="PAY_PER_REQUEST",
-            hash_key="pk",
-            range_key="sk",
-            attributes=[attribute(name="pk", type="S"), attribute(name="sk", type="S")],
-            ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
-            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
-            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(
-                enabled=True, kms_key_arn=args.kms_key_arn
-            ),
-            deletion_protection_enabled=args.protected,
-            tags=tags.of_service(args.service),
-            opts=ResourceOptions(parent=self, protect=args.protected),
-        )
-        self.name, self.arn = table.name, table.arn
-        self.register_outputs({"name": self.name, "arn": self.arn})

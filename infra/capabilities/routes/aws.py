@@ -1,4 +1,4 @@
-"""How requests reach one service: its routes at the gateway, its targets behind the load balancer."""
+"""Routes on AWS: how requests reach a service, through the gateway and the load balancer."""
 
 import re
 from collections.abc import Sequence
@@ -9,23 +9,51 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import tags
-from infra.aws.api import Api
+from infra.aws.api import Api, ThrottledRoute
+from infra.aws.foundation import Capability
 from infra.aws.load_balancer import LoadBalancer
-from infra.catalogue import Route
-from infra.kubernetes.pods import PORT
+from infra.capabilities.routes import signals
+from infra.capabilities.routes.declaration import Route, RoutesDeclaration
+from infra.contract import GATEWAY_TIMEOUT_SECONDS, NOTHING, Binding
+from infra.kubernetes.pods import BALANCER_DRAIN_SECONDS, PORT
 
-TIMEOUT_MILLISECONDS = 30_000
-"""The longest that an HTTP API waits for an answer."""
 SERVICE_HEADER = "x-shop-service"
 """By it the load balancer knows whom a request is for. The gateway overwrites it, and nobody else reaches the balancer,
 so a caller cannot choose. Listener rules compare names and values of headers without regard to case."""
-DEREGISTRATION_SECONDS = TIMEOUT_MILLISECONDS // 1000
+DEREGISTRATION_SECONDS = GATEWAY_TIMEOUT_SECONDS
 """How long a request may still take that was sent to a pod before it left: as long as the gateway waits for any. The
 pod is there for longer (pods.BALANCER_DRAIN_SECONDS, and its time to shut down)."""
 
 
+class Routes(Capability):
+    def bind(self, spec: RoutesDeclaration, opts: ResourceOptions) -> Binding:
+        if not spec.routes:
+            return NOTHING
+        on = self.on
+        args = ServiceIngressArgs(
+            service=spec.name,
+            routes=spec.routes,
+            api=on.api,
+            load_balancer=on.load_balancer,
+            vpc_id=on.network.vpc_id,
+            cluster_name=on.environment.prefix,
+        )
+        ingress = ServiceIngress(f"{spec.name}-entrance", args, opts)
+        dimensions = {
+            "TargetGroup": ingress.target_group_arn_suffix,
+            "LoadBalancer": on.load_balancer.arn_suffix,
+        }
+        return Binding(
+            ingress=on.network.entrance_cidrs,
+            target_group_arns=[ingress.target_group_arn],
+            drain_seconds=BALANCER_DRAIN_SECONDS,
+            charts=signals.charts(dimensions),
+            alarms=signals.alarms(dimensions),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
-class EntranceArgs:
+class ServiceIngressArgs:
     service: str
     routes: Sequence[Route]
     api: Api
@@ -35,7 +63,7 @@ class EntranceArgs:
     """A plain name, not the cluster's output: the target group need not wait for the cluster."""
 
 
-class Entrance(pulumi.ComponentResource):
+class ServiceIngress(pulumi.ComponentResource):
     """An integration, a target group and a listener rule for the service, and a route for each that it declares.
 
     API Gateway takes percent-encoding off a path before it maps it: of `/orders/a%2Fb` a service sees `/orders/a/b`.
@@ -46,11 +74,11 @@ class Entrance(pulumi.ComponentResource):
     """Known when the load balancer uses the group: until then it checks nobody's health, and pods that wait to be
     healthy there would wait for ever."""
     target_group_arn_suffix: pulumi.Output[str]
-    routes: list[pulumi.Resource]
-    """In the order of the declared routes."""
 
-    def __init__(self, name: str, args: EntranceArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("shop:aws:Entrance", name, None, opts)
+    def __init__(self, name: str, args: ServiceIngressArgs, opts: ResourceOptions | None = None) -> None:
+        # Until 0.1.0 its type was another.
+        renamed = ResourceOptions(aliases=[pulumi.Alias(type_="shop:aws:Entrance")])
+        super().__init__("shop:aws:ServiceIngress", name, None, ResourceOptions.merge(opts, renamed))
         group = self._target_group(args)
         rule = aws.lb.ListenerRule(
             name,
@@ -71,10 +99,11 @@ class Entrance(pulumi.ComponentResource):
         self.target_group_arn = pulumi.Output.all(group.arn, rule.arn).apply(lambda arns: str(arns[0]))
         self.target_group_arn_suffix = group.arn_suffix
         integration = self._integration(name, args)
-        self.routes = [self._route(args.api, route, integration) for route in args.routes]
+        for route in args.routes:
+            self._route(args.api, route, integration)
         self.register_outputs({"target_group_arn": self.target_group_arn})
 
-    def _target_group(self, args: EntranceArgs) -> aws.lb.TargetGroup:
+    def _target_group(self, args: ServiceIngressArgs) -> aws.lb.TargetGroup:
         return aws.lb.TargetGroup(
             # The service's name alone: with Pulumi's eight characters it may be 32 long, and that is all AWS takes.
             args.service,
@@ -91,7 +120,7 @@ class Entrance(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
 
-    def _integration(self, name: str, args: EntranceArgs) -> aws.apigatewayv2.Integration:
+    def _integration(self, name: str, args: ServiceIngressArgs) -> aws.apigatewayv2.Integration:
         server_name = args.api.verify_server_name
         return aws.apigatewayv2.Integration(
             name,
@@ -102,7 +131,7 @@ class Entrance(pulumi.ComponentResource):
             connection_type="VPC_LINK",
             connection_id=args.api.vpc_link_id,
             payload_format_version="1.0",  # the only one for HTTP_PROXY
-            timeout_milliseconds=TIMEOUT_MILLISECONDS,
+            timeout_milliseconds=GATEWAY_TIMEOUT_SECONDS * 1000,
             # None of them is reserved (those are authorization, x-forwarded-*, x-amz*-*, ...). Overwriting replaces
             # whatever a caller sent, so the request's id in services is the one in the access log.
             request_parameters={
@@ -116,8 +145,8 @@ class Entrance(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
 
-    def _route(self, api: Api, route: Route, integration: aws.apigatewayv2.Integration) -> aws.apigatewayv2.Route:
-        return aws.apigatewayv2.Route(
+    def _route(self, api: Api, route: Route, integration: aws.apigatewayv2.Integration) -> None:
+        made = aws.apigatewayv2.Route(
             # A gateway has no two routes of one shape, not even for a moment. So a route that moves to another service,
             # or whose variable is renamed, stays the same resource and is updated in place.
             re.sub(r"{[^}+]*", "{", route.key),
@@ -128,4 +157,12 @@ class Entrance(pulumi.ComponentResource):
             authorizer_id=None if route.public else api.authorizer_id,
             authorization_scopes=None if route.public else list(route.scopes),
             opts=ResourceOptions(parent=self),
+        )
+        api.routes.append(
+            ThrottledRoute(
+                key=route.key,
+                rate_per_second=route.throttle.rate_per_second,
+                burst=route.throttle.burst,
+                resource=made,
+            )
         )

@@ -1,4 +1,4 @@
-"""Topics, queues and subscriptions: what the laptop has (infra/local/messaging.py), with who may do what.
+"""Messages on AWS: a topic for each service that publishes, a queue with dead letters for each that subscribes.
 
 An event carries its type in the message attribute `event_type`, and arrives as it was published.
 """
@@ -12,13 +12,12 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import tags
-
-RECEIVE_WAIT_SECONDS = 20
-"""SQS's longest: a receive waits in SQS, not in a loop of calls."""
+from infra.aws.foundation import Capability, Foundation
+from infra.capabilities.messages import signals
+from infra.capabilities.messages.declaration import MessagesDeclaration, subscriptions
+from infra.contract import DEAD_LETTER_RETENTION_SECONDS, RECEIVE_WAIT_SECONDS, Binding, Statement, combined
 
 RETENTION_SECONDS = 4 * 24 * 3600
-DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
-"""SQS's longest. A message keeps its first date when it moves to a dead-letter queue, so this has to be the longer."""
 
 TOPIC_KEY = "alias/aws/sns"
 """AWS's key for SNS, not one of ours. Its policy lets every principal of the account use it through SNS, who may
@@ -26,6 +25,60 @@ publish then being a matter of the topic alone; a customer's key would have to b
 (kms:GenerateDataKey, kms:Decrypt), one key to all of them. SNS decrypts before it delivers, so subscribed queues need
 nothing. What it cannot do is to be published to by AWS services, alarms for instance; nothing but pods publishes here.
 (SNS developer guide: Managing Amazon SNS encryption keys and costs.)"""
+
+
+class Messages(Capability):
+    def __init__(self, on: Foundation) -> None:
+        """The topics of all services are there before the first queue subscribes."""
+        super().__init__(on)
+        self._topics = {
+            spec.name: Topic(f"{spec.name}-topic", TopicArgs(service=spec.name), on.opts)
+            for spec in on.catalogue
+            if spec.publishes
+        }
+
+    def bind(self, spec: MessagesDeclaration, opts: ResourceOptions) -> Binding:
+        return combined([*self._published(spec), *self._subscribed(spec, opts)])
+
+    def _published(self, spec: MessagesDeclaration) -> list[Binding]:
+        if not spec.publishes:
+            return []
+        arn = self._topics[spec.name].arn
+        return [Binding(variables={"TOPIC_ARN": arn}, statements=publish_to(arn))]
+
+    def _subscribed(self, spec: MessagesDeclaration, opts: ResourceOptions) -> list[Binding]:
+        if not spec.subscribes:
+            return []
+        declared = spec.queue
+        args = QueueArgs(
+            service=spec.name,
+            max_deliveries=declared.max_deliveries,
+            visibility_seconds=declared.visibility_seconds,
+            subscriptions={
+                publisher: Subscription(topic_arn=self._topics[publisher].arn, event_types=event_types)
+                for publisher, event_types in subscriptions(spec, self.on.catalogue).items()
+            },
+        )
+        queue = Queue(f"{spec.name}-queue", args, opts)
+        return [
+            Binding(
+                variables={"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)},
+                statements=consume_from(queue.arn),
+                charts=signals.charts(queue.name, queue.dead_letter_name),
+                alarms=signals.alarms(queue.name, queue.dead_letter_name),
+            )
+        ]
+
+
+def publish_to(topic_arn: pulumi.Input[str]) -> list[Statement]:
+    """PublishBatch is allowed by the same action."""
+    return [Statement(actions=["sns:Publish"], resources=[topic_arn])]
+
+
+def consume_from(queue_arn: pulumi.Input[str]) -> list[Statement]:
+    """The batch calls are allowed by the same actions."""
+    actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    return [Statement(actions=actions, resources=[queue_arn])]
 
 
 def _tls_only(action: str, resource: pulumi.Input[str]) -> dict[str, Any]:

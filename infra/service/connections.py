@@ -1,46 +1,19 @@
-"""How many connections a database instance takes, and whether all that the catalogue may open fit in.
+"""Whether all the connections that the catalogue may open fit into the databases of an environment."""
 
-RDS's own defaults follow the memory that it leaves to the engine (PostgreSQL: DBInstanceClassMemory / 9531392, MySQL:
-/ 12582880), which nobody knows beforehand: of 1 GiB people have seen 80 to 112 connections of PostgreSQL. So the number
-is ours, a bit below what the formula gives for the whole memory, and in the instance's parameter group.
-[RDS user guide, "Quotas and constraints for Amazon RDS", maximum number of database connections]
-"""
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-
-from infra.catalogue import Catalogue, Scale, ServiceSpec
-from infra.catalogue_checks import Problem
+from infra.aws.instance_classes import max_connections
+from infra.capabilities.processes.declaration import Scale
+from infra.declaration.problems import Problem
 from infra.kubernetes.workload import SURGE_PERCENT
+from infra.service.catalogue import ServiceSpec
 
-_BURSTABLE = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
-_GENERAL = {"large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "12xlarge": 192, "16xlarge": 256}
-_MUCH_MEMORY = {size: 2 * gib for size, gib in _GENERAL.items()}
-MEMORY_GIB: Mapping[str, int] = {
-    f"db.{family}.{size}": gib
-    for families, sizes in (
-        (("t3", "t4g"), _BURSTABLE),
-        (("m6g", "m6i", "m7g", "m7i"), _GENERAL),
-        (("r6g", "r6i", "r7g", "r7i"), _MUCH_MEMORY),
-    )
-    for family in families
-    for size, gib in sizes.items()
-}
-"""Class of instances -> its memory. [RDS user guide, "Hardware specifications for DB instance classes"]"""
-
-CONNECTIONS_PER_GIB = {"postgres": 100, "mysql": 75}
-MOST_CONNECTIONS = 5000
-"""More than that RDS gives no PostgreSQL by itself, however large."""
 RESERVED = 10
 """Not for services: five that PostgreSQL and RDS keep for administrators, RDS's own, and a person who looks."""
 
 
-def max_connections(engine: str, instance_class: str) -> int:
-    """`max_connections` of an instance. Both are known ones: the settings have been checked."""
-    return min(MEMORY_GIB[instance_class] * CONNECTIONS_PER_GIB[engine], MOST_CONNECTIONS)
-
-
 def over_connections(
-    catalogue: Catalogue, instance_class: str, shared: bool, bounded: Callable[[Scale], Scale]
+    services: Iterable[ServiceSpec], instance_class: str, shared: bool, bounded: Callable[[Scale], Scale]
 ) -> list[Problem]:
     """What of this catalogue would be refused connections, each with the way out.
 
@@ -54,16 +27,16 @@ def over_connections(
         bounded: a declared scale -> that of this environment.
     """
     opened = [
-        (spec.name, spec.database.engine, most_connections(spec, bounded(spec.scale)))
-        for spec in catalogue
-        if spec.database and spec.database.relational
+        (spec.name, spec.relational_engine, most_connections(spec, bounded(spec.scale)))
+        for spec in services
+        if spec.relational_engine
     ]
     return list(_of_shared(opened, instance_class) if shared else _of_own(opened, instance_class))
 
 
 def most_connections(spec: ServiceSpec, scale: Scale) -> int:
     """What a service may open altogether: none without a relational database."""
-    if spec.database is None or not spec.database.relational:
+    if spec.database is None or spec.relational_engine is None:
         return 0
     added = -(-scale.max * SURGE_PERCENT // 100)  # Kubernetes rounds up
     return (scale.max + added) * spec.database.connections

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-from infra.aws import build_context
-from infra.catalogue_checks import Problem
-from infra.catalogue_cross_checks import Draft
-
-Purpose = Literal["run", "build"]
+from infra import build_context
+from infra.declaration.declaration import Purpose
+from infra.declaration.draft import Draft
+from infra.declaration.problems import Problem
 
 
 def missing(services: Path, draft: Draft, purpose: Purpose) -> Iterator[Problem]:

@@ -9,15 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-REMEDIES = {
-    "name": "is no DNS label: lower-case letters, digits and single hyphens, starting with a letter",
-    "calls": "is no name of a service: lower-case letters, digits and single hyphens, starting with a letter",
-    "publishes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
-    "subscribes": "is no event type: `noun.verb` in lower case, as in `order.placed`",
-    "scopes": "is no scope: declared as `read`, used as `<service>/read`",
-}
-"""Field -> what its pattern means."""
-
 Place = tuple[str | int, ...]
 LONGEST_SHOWN = 80
 
@@ -42,7 +33,7 @@ def problems_of(
     error: ValidationError,
     file: str,
     model: type[BaseModel],
-    remedies: Mapping[str, str] = REMEDIES,
+    remedies: Mapping[str, str],
     examples: Mapping[str, str] | None = None,
 ) -> list[Problem]:
     """pydantic's findings in words that say what to write instead.
