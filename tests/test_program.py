@@ -10,10 +10,10 @@ import yaml
 from infra import catalogue
 from infra.catalogue import CatalogueError
 from infra.local import binaries
+from plans.planned import Plan
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.mocks import record
-from tools.planned import Plan
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,7 +18,7 @@ from shop.memory import Memory
 from shop.outputs import LOCAL, home
 from tools.environment import HOME, ROOT
 
-CODE = ("infra", "services", "shop", "stacks", "tests", "tools")
+CODE = ("infra", "plans", "services", "shop", "stacks", "tests", "tools")
 """Folders in which Python keeps what it has compiled."""
 
 

@@ -9,9 +9,9 @@ from itertools import product
 from typing import Any
 
 from infra.catalogue import Catalogue
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, Planned
 from tests.aws.planning import document, short
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, Planned
 
 Promise = Callable[[Plan, Catalogue], Iterator[str]]
 

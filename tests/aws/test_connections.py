@@ -7,8 +7,8 @@ import pytest
 
 from infra.aws.connections import MEMORY_GIB, max_connections, most_connections, over_connections
 from infra.catalogue import Catalogue, Database, Scale, ServiceSpec
+from plans.planned import Plan
 from tests.aws.planning import declared, environment
-from tools.planned import Plan
 
 
 def service(name: str, most: int, connections: int = 5, engine: str = "postgres") -> ServiceSpec:

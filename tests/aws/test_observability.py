@@ -16,9 +16,9 @@ from infra.aws.observability import (
     WatchedDatabase,
     WatchedPods,
 )
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"

@@ -7,9 +7,9 @@ import pulumi
 from infra.aws import people
 from infra.aws.people import People, PeopleArgs
 from infra.local import identity
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
 
 SCOPES = {
     "orders": {"read": "Read your orders", "write": "Place and cancel orders"},

@@ -8,7 +8,7 @@ import pytest
 
 from infra.aws import workload_identity
 from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
-from tools.planned import Plan, plan
+from plans.planned import Plan, plan
 
 PLACE = "eu-central-1:123456789012"
 CLUSTER = f"arn:aws:eks:{PLACE}:cluster/shop-dev"

@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 from infra.catalogue import Scale
 from infra.kubernetes.jobs import BootstrapArgs
 from infra.kubernetes.workload import Workload, WorkloadArgs
-from tools.planned import Plan, Planned, plan
+from plans.planned import Plan, Planned, plan
 
 DIGEST, BOOTSTRAP_DIGEST = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 IMAGE, BOOTSTRAP_IMAGE = f"registry/shop/orders@sha256:{DIGEST}", f"registry/shop/bootstrap@sha256:{BOOTSTRAP_DIGEST}"
