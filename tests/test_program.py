@@ -12,10 +12,10 @@ from infra.capabilities.routes.declaration import scopes
 from infra.local import binaries
 from infra.service import catalogue
 from infra.service.catalogue import CatalogueError
+from plans.planned import Plan
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.mocks import record
-from tools.planned import Plan
 
 ROOT = Path(__file__).parent.parent
 

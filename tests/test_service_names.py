@@ -9,11 +9,11 @@ import yaml
 
 from infra.declaration.declaration import LONGEST_NAME
 from infra.service import catalogue
+from plans.planned import Plan, Planned
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.aws.planning import environment
 from tests.mocks import record
-from tools.planned import Plan, Planned
 
 
 def declare(services: Path, name: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from infra.aws.regions import supported
+from plans.programs import ROOT
 from stacks.settings import DEFAULTS, AwsSettings, Domain, LocalSettings, SettingsError, aws_settings, local_settings
-from tools.programs import ROOT
 
 ENOUGH: dict[str, Any] = {
     "purpose": "development",

@@ -5,9 +5,9 @@ from chassis.settings import Settings
 
 from infra import contract
 from infra.local import binaries
+from plans.planned import Plan
 from tests.aws.planning import declared, environment
 from tests.test_program import ROOT, run
-from tools.planned import Plan
 
 
 def of_the_laptop(plan: Plan) -> set[str]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from infra.command_line import run
 from infra.local.files import UNFINISHED
 from infra.local.supervision import Supervisord
+from shop.checkout import HOME, ROOT
 from shop.errors import ShopError
 from shop.memory import Memory
 from shop.outputs import LOCAL, home
-from tools.environment import HOME, ROOT
 
-CODE = ("infra", "services", "shop", "stacks", "tests", "tools")
+CODE = ("infra", "plans", "services", "shop", "stacks", "tests", "tools")
 """Folders in which Python keeps what it has compiled."""
 
 

@@ -11,7 +11,7 @@ from pulumi import ResourceOptions
 
 from infra.contract import STAFF, Binding, Tokens
 from infra.fingerprint import fingerprint
-from infra.local import emulator, files, identity, journal, mended, mysql, servers, snapshots
+from infra.local import emulator, files, identity, journal, ministack_patches, mysql, servers, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
 from infra.local.processes import Port, Process, ProcessArgs, Supervisor
@@ -19,7 +19,7 @@ from infra.local.readiness import MYSQL, POSTGRES
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
-_EMULATOR = (emulator, files, journal, mended, snapshots)
+_EMULATOR = (emulator, files, journal, ministack_patches, snapshots)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from infra.service import catalogue
 from infra.service.catalogue import Catalogue
-from tools.planned import Plan, Planned, plan
-from tools.programs import ROOT, program
+from plans.planned import Plan, Planned, plan
+from plans.programs import ROOT, program
 
 SERVICES = Path("services")
 """The declarations of the whole shop."""

@@ -11,9 +11,9 @@ from typing import Any
 from infra.capabilities.calls.declaration import callers as callers_of
 from infra.capabilities.messages.declaration import subscriptions
 from infra.service.catalogue import Catalogue
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, Planned
 from tests.aws.planning import document, short
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, Planned
 
 Promise = Callable[[Plan, Catalogue], Iterator[str]]
 

@@ -10,8 +10,8 @@ from infra.capabilities.database.declaration import Database
 from infra.capabilities.processes.declaration import Scale
 from infra.service.catalogue import Catalogue, ServiceSpec
 from infra.service.connections import most_connections, over_connections
+from plans.planned import Plan
 from tests.aws.planning import declared, environment
-from tools.planned import Plan
 
 
 def service(name: str, most: int, connections: int = 5, engine: str = "postgres") -> ServiceSpec:

@@ -9,8 +9,8 @@ import pytest
 
 from infra.aws.database_instance import Engine, Instance, InstanceArgs
 from infra.capabilities.table.aws import Table, TableArgs
-from tools import made_up
-from tools.planned import Answer, Plan, plan
+from plans import made_up
+from plans.planned import Answer, Plan, plan
 
 SECRET = f"arn:aws:secretsmanager:{made_up.REGION}:{made_up.ACCOUNT}:secret:rds!db-orders-database"
 TAGS = {"Service": "orders"}

@@ -16,8 +16,8 @@ from infra.aws.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.capabilities.routes.aws import ServiceIngress, ServiceIngressArgs
 from infra.capabilities.routes.declaration import Route, Throttle
 from infra.local.gateway.access_log import AccessLog
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.planned import Plan, plan
 
 PLACE = Route(method="POST", path="/orders", scopes=("orders/write",), throttle=Throttle(rate_per_second=5, burst=9))
 LOOK = Route(method="GET", path="/orders/{id}", scopes=("orders/read", "orders/write"))

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from infra import build_context
+from plans.planned import Plan, plan
+from plans.programs import ROOT, program
 from stacks.settings import SettingsError
 from tests.aws.planning import SERVICES, declared, environment, given_for
-from tools.planned import Plan, plan
-from tools.programs import ROOT, program
 
 NAMES = tuple(declared().services)
 

@@ -20,10 +20,10 @@ import pytest
 import yaml
 
 from infra.service import catalogue
+from plans.planned import plan
+from plans.programs import ROOT
 from tests.aws.planning import given_for
 from tests.aws.promises import PROMISES
-from tools.planned import plan
-from tools.programs import ROOT
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
     "orders": {
@@ -156,7 +156,7 @@ def test_nobody_objects_to_the_program_as_it_is(services: Path) -> None:
 
 def objections(services: Path) -> Iterator[str]:
     """What is said against the production environment of the program as it can be imported now."""
-    programs = importlib.import_module("tools.programs")
+    programs = importlib.import_module("plans.programs")
     declared = catalogue.load(services)
     try:
         planned = plan(programs.program("prod", given_for(services)), "prod")
@@ -186,7 +186,7 @@ def mutated(mutation: Mutation) -> Iterator[None]:
 
 
 def _of_the_program(name: str) -> bool:
-    return name == "tools.programs" or name.split(".")[0] == "stacks" or name.startswith(OF_THE_PROGRAM)
+    return name == "plans.programs" or name.split(".")[0] == "stacks" or name.startswith(OF_THE_PROGRAM)
 
 
 class _Mutant(MetaPathFinder, Loader):

@@ -14,8 +14,8 @@ from infra.capabilities.processes.aws import charts as pod_charts
 from infra.capabilities.routes import signals as route_signals
 from infra.capabilities.table import signals as table_signals
 from infra.contract import Binding, combined
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"

@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 
 from infra.aws.people import People, PeopleArgs
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
 
 SCOPES = {
     "orders": {"read": "Read your orders", "write": "Place and cancel orders"},

@@ -13,7 +13,7 @@ from infra.capabilities.messages.aws import consume_from, publish_to
 from infra.capabilities.people.aws import administer_people
 from infra.capabilities.table.aws import use_table
 from infra.contract import Statement
-from tools.planned import Plan, plan
+from plans.planned import Plan, plan
 
 PLACE = "eu-central-1:123456789012"
 CLUSTER = f"arn:aws:eks:{PLACE}:cluster/shop-dev"

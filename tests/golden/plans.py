@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import yaml
 
+from plans.planned import plan
 from tests.golden.answers import answer, call
 from tests.golden.text import ROOT, text
-from tools.planned import plan
 
 HERE = Path(__file__).parent
 CATALOGUE = HERE / "catalogue"
@@ -47,7 +47,7 @@ def planned(name: str) -> str:
 
 
 def _environment(stack: str, settings: Mapping[str, Any]) -> Callable[[], None]:
-    programs: Any = import_module("tools.programs")
+    programs: Any = import_module("plans.programs")
     run: Callable[[], None] = programs.program(stack, settings)
     return run
 

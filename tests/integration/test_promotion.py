@@ -16,12 +16,12 @@ import pytest
 
 from infra import build_context
 from infra.local.binaries import go
+from plans.programs import aws_settings
 from tests.authority import CERTIFICATE, authority
 from tests.integration.pods.programs import built
 from tests.integration.private_registry import PrivateRegistry
 from tests.integration.processes import ROOT
 from tests.integration.toolchain import DOCKER_PLUGIN, DOCKER_REMEDIES, Toolchain, explained, of_this_machine
-from tools.programs import aws_settings
 
 # The first one builds the provider, if it is not there.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200), pytest.mark.xdist_group("integration")]
@@ -30,7 +30,7 @@ STACK = "prod"
 PROGRAM = f"""
 import pulumi
 from stacks.images import Images
-from tools.programs import ROOT, aws_settings
+from plans.programs import ROOT, aws_settings
 
 images = Images("{STACK}", "shop-{STACK}", ROOT, aws_settings("{STACK}"), pulumi.ResourceOptions())
 pulumi.export("image", images.reference("orders", ROOT / "services" / "orders"))

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from infra.capabilities.processes.declaration import Scale
 from infra.contract import Binding, Egress, Files, ForeignTask, Pods, Task
 from infra.kubernetes.workload import Workload, WorkloadArgs
-from tools.planned import Plan, Planned, plan
+from plans.planned import Plan, Planned, plan
 
 DIGEST, BOOTSTRAP_DIGEST = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 IMAGE, BOOTSTRAP_IMAGE = f"registry/shop/orders@sha256:{DIGEST}", f"registry/shop/bootstrap@sha256:{BOOTSTRAP_DIGEST}"

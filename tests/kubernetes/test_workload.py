@@ -7,6 +7,7 @@ import pulumi
 import pytest
 
 from infra.kubernetes.workload import Workload
+from plans.planned import Plan, plan
 from tests.kubernetes.parts import (
     FULL,
     IMAGE,
@@ -21,7 +22,6 @@ from tests.kubernetes.parts import (
     secrets,
     with_binding,
 )
-from tools.planned import Plan, plan
 
 SELECTOR = {"app.kubernetes.io/name": "orders", "app.kubernetes.io/component": "server"}
 LABELS = SELECTOR | {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "pulumi"}

@@ -1,4 +1,4 @@
-"""Makes an existing person one of the staff: `python -m tools.staff EMAIL [STACK]`.
+"""Makes an existing person one of the staff: `python -m shop.staff EMAIL [STACK]`.
 
 Staff may change products and stock. Their tokens say so from the next sign-in on. Whoever runs this needs AWS
 credentials that may change the user pool; on the laptop, the emulator takes any.

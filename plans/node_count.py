@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tools.planned import Plan
+from plans.planned import Plan
 
 DEPLOYMENT, AUTOSCALER = "kubernetes:apps/v1:Deployment", "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"

@@ -1,4 +1,4 @@
-"""Writes every Kubernetes object of a stack to a file of its own: `python -m tools.manifests prod [folder]`.
+"""Writes every Kubernetes object of a stack to a file of its own: `python -m plans.manifests prod [folder]`.
 
 For review, scanners and GitOps; needs neither a cluster nor an account. The objects are those that the program gives to
 the Kubernetes provider, whatever version of it a machine has. What AWS will answer stands there as
@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 from infra.command_line import CommandError, run
-from tools import made_up
-from tools.planned import Plan, Planned, plan
+from plans import made_up
+from plans.planned import Plan, Planned, plan
 
 FOLDER = Path(".shop/manifests")
 FIRST = ("apiVersion", "kind", "metadata")
@@ -33,7 +33,7 @@ class FolderError(CommandError):
 
 
 def answer(kind: str, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-    """What AWS would answer, as placeholders that anybody sees are such. For tools.planned.plan."""
+    """What AWS would answer, as placeholders that anybody sees are such. For plans.planned.plan."""
     given = dict(made_up.answer(kind, name, inputs))
     if kind.startswith("kubernetes:"):
         return given
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("stack", help="dev, staging, prod")
     parser.add_argument("folder", nargs="?", type=Path, help=f"default: {FOLDER}/<stack>; it is written anew")
     given = parser.parse_args(arguments)
-    from tools.programs import program
+    from plans.programs import program
 
     folder = given.folder or FOLDER / given.stack
     files = render(plan(program(given.stack), given.stack, answer, call))

@@ -1,4 +1,4 @@
-"""Fills a shop: `python -m tools.seed [STACK] [--orders N]`.
+"""Fills a shop: `python -m shop.seed [STACK] [--orders N]`.
 
 A person is made staff, and puts the products of `products.yaml` on the shelves, through the public API. Stock is set
 where there is none yet, and left alone where there is: to do it all again changes nothing. With `--orders`, customers
@@ -29,10 +29,10 @@ from shop.documents import Product
 from shop.errors import Refused
 from shop.oauth import SignInFailed
 from shop.outputs import LOCAL, Outputs, made_home
+from shop.sample_orders import sample_orders
 from shop.screen import Screen
-from tools.sample_orders import sample_orders
-from tools.staff import appoint
-from tools.visitors import Visitor, sign_up, stranger
+from shop.staff import appoint
+from shop.visitors import Visitor, sign_up, stranger
 
 PRODUCTS = Path(__file__).with_name("products.yaml")
 CURRENCY = "EUR"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.service import catalogue
-from tools.bench_program import SIZES, Measurement, broken, generate
+from tests.bench.program import SIZES, Measurement, broken, generate
 
 
 def took(services: int, seconds: float, peak_mb: float = 100) -> Measurement:

@@ -1,6 +1,6 @@
-"""The longest chain of a stack's creation: `python -m tools.critical_path dev`, or `--state <exported state>`.
+"""The longest chain of a stack's creation: `python -m plans.critical_path dev`, or `--state <exported state>`.
 
-Takes typical durations from tools/durations.yaml and compares the longest chain of dependencies with the chain that
+Takes typical durations from plans/durations.yaml and compares the longest chain of dependencies with the chain that
 nothing can shorten: network, cluster, node, pod. Ends with status 1 when it is longer by more than 5 per cent.
 """
 
@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from infra.command_line import run
-from tools.dependency_graph import DependencyCycleError, Graph, Node, in_order, is_instant, of_plan, of_state
-from tools.planned import plan
+from plans.dependency_graph import DependencyCycleError, Graph, Node, in_order, is_instant, of_plan, of_state
+from plans.planned import plan
 
 DURATIONS = Path(__file__).with_name("durations.yaml")
 ALLOWED_PER_CENT = 5
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _of_program(stack: str) -> Graph:
-    from tools.programs import program
+    from plans.programs import program
 
     return of_plan(plan(program(stack), stack))
 

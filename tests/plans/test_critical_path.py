@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tools import critical_path
-from tools.critical_path import Duration, Durations, Report, analyse, durations
-from tools.dependency_graph import DependencyCycleError, Graph, Node, in_order, of_plan, of_state
-from tools.planned import Plan, Planned
+from plans import critical_path
+from plans.critical_path import Duration, Durations, Report, analyse, durations
+from plans.dependency_graph import DependencyCycleError, Graph, Node, in_order, of_plan, of_state
+from plans.planned import Plan, Planned
 
 TABLE = Durations(
     default_seconds=5,

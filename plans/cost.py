@@ -1,6 +1,6 @@
-"""What a stack on AWS costs a month: `python -m tools.cost dev`.
+"""What a stack on AWS costs a month: `python -m plans.cost dev`.
 
-The planned resources, the pods as nodes, at the list prices of tools/prices.yaml. A type without a price is listed as
+The planned resources, the pods as nodes, at the list prices of plans/prices.yaml. A type without a price is listed as
 such. Data transfer between zones, support and tax are not counted, and no free tier is taken off.
 """
 
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.command_line import run
-from tools.planned import plan
-from tools.pricing import Bill, PriceList, bill, price_list
+from plans.planned import plan
+from plans.pricing import Bill, PriceList, bill, price_list
 
 
 def show(stack: str, found: Bill, prices: PriceList, console: Console) -> None:
@@ -33,7 +33,7 @@ def show(stack: str, found: Bill, prices: PriceList, console: Console) -> None:
     for kind, (number, reason) in found.unpriced.items():
         console.print(f"NOT COUNTED: {number} x {kind}: {reason}.")
     free = sum(number for number, _ in found.free.values())
-    console.print(f"Free, with its reason in tools/prices.yaml: {free} resources of {len(found.free)} types.")
+    console.print(f"Free, with its reason in plans/prices.yaml: {free} resources of {len(found.free)} types.")
     console.print("Assumed: " + ", ".join(f"{name} {value}" for name, value in prices.assumptions))
     console.print("Sources: " + "; ".join(sorted(_sources(found, prices))) + f". Check: {prices.check}")
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("stack", help="dev, staging, prod")
     parser.add_argument("--region", help="instead of the stack's own")
     given = parser.parse_args(arguments)
-    from tools.programs import program
+    from plans.programs import program
 
     prices = price_list()
     found = bill(plan(program(given.stack), given.stack), prices, given.region)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from shop import sample_orders, seed
 from shop.connection import Connection
 from shop.errors import Refused
 from shop.outputs import Outputs
+from shop.visitors import stranger
 from tests.shop.documents import history, order, page, product
 from tests.shop.server import Answer, FakeShop, problem
-from tools import sample_orders, seed
-from tools.visitors import stranger
 
 SHELF = seed.Shelf(sku="TEA-1", name="Tea", category="tea", description="Green.", price=450, stock=7)
 NEW = Answer(201, {})

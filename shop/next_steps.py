@@ -1,4 +1,4 @@
-"""What to do next, once a stack is up: `python -m tools.next_steps [stack]`."""
+"""What to do next, once a stack is up: `python -m shop.next_steps [stack]`."""
 
 import json
 import subprocess

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from plans import cost
+from plans.node_count import cpu_millis, memory_mib, pods
+from plans.planned import Plan, Planned
+from plans.pricing import USES, Bill, Line, PriceList, bill, price_list
 from tests.aws.planning import environment
-from tools import cost
-from tools.node_count import cpu_millis, memory_mib, pods
-from tools.planned import Plan, Planned
-from tools.pricing import USES, Bill, Line, PriceList, bill, price_list
 
 REGION = "eu-central-1"
 PROVIDER = ("pulumi:providers:aws", {"region": REGION})

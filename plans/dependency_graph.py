@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tools.planned import PROVIDER, STACK, Plan
+from plans.planned import PROVIDER, STACK, Plan
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from shop.documents import Order
 from shop.errors import Refused
 from shop.outputs import Outputs
 from shop.screen import table
-from tools.visitors import sign_up, stranger
+from shop.visitors import sign_up, stranger
 
 AT_ONCE = 8
 """Customers in the shop. Sign-ups are throttled anyway."""

@@ -8,9 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from infra.command_line import CommandError, one_line
+from plans import made_up
 from stacks import aws, settings
 from stacks.settings import AwsSettings
-from tools import made_up
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a person says of their own account, and no file of the repository can.
@@ -36,5 +36,5 @@ def aws_settings(stack: str, given: Mapping[str, Any] | None = None) -> AwsSetti
 
 
 def program(stack: str, given: Mapping[str, Any] | None = None) -> Callable[[], None]:
-    """What `pulumi up -s <stack>` runs, for tools.planned.plan."""
+    """What `pulumi up -s <stack>` runs, for plans.planned.plan."""
     return lambda: aws.deploy(stack, aws_settings(stack, given))

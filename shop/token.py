@@ -1,4 +1,4 @@
-"""Prints an access token of a person: `python -m tools.sign_in EMAIL [--stack STACK]`.
+"""Prints an access token of a person: `python -m shop.token EMAIL [--stack STACK]`.
 
 The password comes from the environment variable PASSWORD, or is asked for.
 """

@@ -9,9 +9,9 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from tools import manifests
-from tools.manifests import FolderError, render, write
-from tools.planned import Plan, Planned, plan
+from plans import manifests
+from plans.manifests import FolderError, render, write
+from plans.planned import Plan, Planned, plan
 
 
 def planned(*objects: tuple[str, dict[str, Any]], secrets: frozenset[str] = frozenset()) -> Plan:

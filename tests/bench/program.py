@@ -1,4 +1,4 @@
-"""How long the program of an environment takes on mocks, and how much memory: `python -m tools.bench_program`.
+"""How long the program of an environment takes on mocks, and how much memory: `python -m tests.bench.program`.
 
 Each catalogue is generated, and run in a process of its own, so that peaks do not add up. Limits: seven services in 5 s
 and 250 MB; a hundred in 60 s, growing no faster than their number. Ends with status 1 when one is not kept. They hold
@@ -75,8 +75,8 @@ def generate(folder: Path, services: int) -> None:
 def measure_here(folder: Path, stack: str) -> Measurement:
     """Runs the program over the catalogue of `folder` in this process."""
     begun = time.perf_counter()
-    from tools.planned import plan
-    from tools.programs import program
+    from plans.planned import plan
+    from plans.programs import program
 
     digests = dict.fromkeys((*(each.name for each in folder.iterdir()), BOOTSTRAP), "sha256:" + 64 * "0")
     images = {"build": False, "promote_from": None, "digests": digests}
@@ -91,7 +91,7 @@ def measure(services: int, stack: str) -> Measurement:
     """The same in a fresh process."""
     with tempfile.TemporaryDirectory(prefix="shop-bench-") as folder:
         generate(Path(folder), services)
-        command = [sys.executable, "-m", "tools.bench_program", "--stack", stack, "--folder", folder]
+        command = [sys.executable, "-m", "tests.bench.program", "--stack", stack, "--folder", folder]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=PROCESS_SECONDS)
     return Measurement(**json.loads(done.stdout))
 

@@ -7,8 +7,8 @@ import pytest
 
 from shop.errors import NotUp, ShopError
 from shop.outputs import Outputs
+from shop.staff import GROUP, NobodyThere, appoint
 from tests.fixtures import Emulator
-from tools.staff import GROUP, NobodyThere, appoint
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc, set_mocks
 from pulumi.runtime.mocks import MockMonitor
 
-from tools import made_up
+from plans import made_up
 
 STACK = "pulumi:pulumi:Stack"
 PROVIDER = "pulumi:providers:"

@@ -10,8 +10,8 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from tools.node_count import Pods, pods
-from tools.planned import Plan, Planned
+from plans.node_count import Pods, pods
+from plans.planned import Plan, Planned
 
 PRICE_LIST = Path(__file__).with_name("prices.yaml")
 PROVIDER = "pulumi:providers:aws"

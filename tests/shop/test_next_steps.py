@@ -7,9 +7,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from plans.programs import ROOT
 from shop.__main__ import app
-from tools.next_steps import steps
-from tools.programs import ROOT
+from shop.next_steps import steps
 
 LOCAL = {"url": "http://127.0.0.1:20001", "logs": "/logs", "missing": {}}
 ON_AWS = {"url": "https://x", "kubeconfig": "aws eks update-kubeconfig", "dashboard": "https://dashboard"}
@@ -38,7 +38,7 @@ def test_every_make_target_is_one_that_there_is(stack: str, outputs: dict[str, s
 
 @BOTH
 def test_what_is_ordered_is_among_the_products_that_seed_brings(stack: str, outputs: dict[str, str]) -> None:
-    products = yaml.safe_load((ROOT / "tools/products.yaml").read_text())
+    products = yaml.safe_load((ROOT / "shop/products.yaml").read_text())
     ordered = set(re.findall(r"TEA-[A-Z0-9-]+", steps(stack, outputs)))
 
     assert ordered == {"TEA-GREEN-100"}
