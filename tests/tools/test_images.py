@@ -28,12 +28,12 @@ def instructions(dockerfile: Path = DOCKERFILE) -> list[tuple[str, str]]:
     return [(name, arguments) for name, arguments in pairs]
 
 
-def last(instruction: str) -> str:
-    return [arguments for name, arguments in instructions() if name == instruction][-1]
+def last(instruction: str, dockerfile: Path = DOCKERFILE) -> str:
+    return [arguments for name, arguments in instructions(dockerfile) if name == instruction][-1]
 
 
-def final_stage() -> list[tuple[str, str]]:
-    every = instructions()
+def final_stage(dockerfile: Path = DOCKERFILE) -> list[tuple[str, str]]:
+    every = instructions(dockerfile)
     start = max(index for index, (name, _) in enumerate(every) if name == "FROM")
     return every[start:]
 
