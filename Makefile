@@ -80,9 +80,10 @@ format: .venv/.synced ## formats the code
 	@$(PYTHON) -m ruff format $(CHECKED)
 	@$(PYTHON) -m ruff check --fix $(CHECKED)
 
-generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC, golden plans
+generate: .venv/.synced ## writes what follows from code: schemas, contracts of events, each openapi.json, gRPC, Dockerfiles, golden plans
 	@$(PYTHON) -m infra.service.catalogue --schema > infra/service.schema.json
 	@$(PYTHON) -m tools.protos
+	@$(PYTHON) -m tools.dockerfiles
 	@$(PYTHON) -m tools.contracts
 	@$(PYTHON) -c "from catalog.storefront.schema import schema; print(schema)" > services/catalog/schema.graphql
 	@for main in services/*/*/__main__.py; do folder="$$(dirname "$$main")"; \

@@ -113,7 +113,7 @@ async def bare_publish(bench: Bench) -> None:
         entries = [
             {
                 "Id": str(number),
-                "Message": event.wire(),
+                "Message": event.to_json(),
                 "MessageAttributes": {EVENT_TYPE_ATTRIBUTE: {"DataType": "String", "StringValue": event.type}},
             }
             for number, event in enumerate(batch)
@@ -142,7 +142,11 @@ REMEMBER = "INSERT INTO inbox (event_id) SELECT unnest($1::uuid[]) ON CONFLICT D
 
 
 def rows(batch: Sequence[Event]) -> tuple[list[str], list[str], list[str]]:
-    return [event.aggregate_id for event in batch], [event.type for event in batch], [event.wire() for event in batch]
+    return (
+        [event.aggregate_id for event in batch],
+        [event.type for event in batch],
+        [event.to_json() for event in batch],
+    )
 
 
 async def bare_store(bench: Bench) -> None:

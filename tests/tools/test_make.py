@@ -209,6 +209,7 @@ RUNS = {
     "generate": [
         "python -m infra.service.catalogue --schema []",
         "python -m tools.protos []",
+        "python -m tools.dockerfiles []",
         "python -m tools.contracts []",
         "python -c from catalog.storefront.schema import schema; print(schema) []",
         "python -m orders openapi []",

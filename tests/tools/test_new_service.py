@@ -108,16 +108,6 @@ def test_the_tests_of_a_new_service_in_go_pass_and_it_builds(services: Path) -> 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_image_of_a_new_service_is_made_as_those_of_the_others(services: Path, language: str) -> None:
-    model = {"python": "orders", "go": "pricing"}[language]
-    folder = write("giftcards", language, services)
-
-    for file in ("Dockerfile", "Dockerfile.dockerignore"):
-        written = (folder / file).read_text().replace("giftcards", "<name>")
-        assert written == (ROOT / "services" / model / file).read_text().replace(model, "<name>")
-
-
 @pytest.mark.parametrize(
     ("name", "language", "said"),
     [

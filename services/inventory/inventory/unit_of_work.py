@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Self
 from uuid import UUID
 
-from chassis.database import work_of
+from chassis.database import unit_of_work
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inventory import store
@@ -15,7 +15,7 @@ from inventory.domain import Move, Quantities, Reservation
 from inventory.store import Moved, Stock
 
 
-class Book:
+class StockUnitOfWork:
     """Locks are asked for in the order of the store: those of reservations first, then those of stock."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Book:
     @classmethod
     def of(cls, tx: AsyncConnection) -> Self:
         """The one of this transaction."""
-        return work_of(tx, cls)
+        return unit_of_work(tx, cls)
 
     async def lock_reservations(self, tx: AsyncConnection, order_ids: Collection[UUID]) -> None:
         if wanted := sorted(set(order_ids) - self._reservations.keys()):

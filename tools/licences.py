@@ -10,17 +10,16 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 OURS = "Apache-2.0"
-_PYTHON = re.search(
+[(_PYTHON_FULL_VERSION, _PYTHON_VERSION)] = re.findall(
     r"^ARG PYTHON_IMAGE=\S+/python:((\d+\.\d+)\.\d+)-",
-    (Path(__file__).parents[2] / "infra/bootstrap/Dockerfile").read_text(),
+    (Path(__file__).parents[1] / "infra/bootstrap/Dockerfile").read_text(),
     re.MULTILINE,
 )
-assert _PYTHON
 IMAGE = {
     "os_name": "posix",
     "platform_system": "Linux",
-    "python_full_version": _PYTHON[1],
-    "python_version": _PYTHON[2],
+    "python_full_version": _PYTHON_FULL_VERSION,
+    "python_version": _PYTHON_VERSION,
     "sys_platform": "linux",
 }
 """Where requirements are installed: the markers of PEP 508."""

@@ -6,10 +6,10 @@ from typing import Protocol
 from orders.domain.basket import Product, Quote
 
 
-class PricesUnavailable(Exception):
+class QuoteUnavailable(Exception):
     """There is no quote now."""
 
 
-class Prices(Protocol):
+class Quotes(Protocol):
     async def quote(self, lines: Sequence[tuple[Product, int]], coupons: Sequence[str]) -> Quote:
-        """What so many pieces of each product cost with these coupons. Raises PricesUnavailable."""
+        """What so many pieces of each product cost with these coupons. Raises QuoteUnavailable."""

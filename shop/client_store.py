@@ -1,4 +1,4 @@
-"""What the client remembers between two commands, in `.shop/client.sqlite3`.
+"""What the client keeps from one command to the next, in `.shop/client.sqlite3`.
 
 A database, because several commands may run at once, and any of them may be killed.
 """
@@ -35,7 +35,7 @@ _TABLES = (
 )
 
 
-class Memory:
+class ClientStore:
     """The database; its owner alone may read it, because there are tokens in it. Times are seconds since 1970.
 
     Args:

@@ -31,8 +31,8 @@ pytestmark = pytest.mark.slow
 class Parallel:
     """An inbox without a store, for three batches at once."""
 
-    at_once = 3
-    together = BATCH_ENTRIES
+    max_concurrency = 3
+    max_batch_size = BATCH_ENTRIES
 
     async def handle(self, batch: Sequence[tuple[Event, Handler[None]]]) -> list[bool]:
         for one, handler in batch:

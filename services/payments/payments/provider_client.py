@@ -14,7 +14,7 @@ from payments.domain import Answer, Operation, Payment, idempotency_key
 from payments.metrics import CALL_DURATION, ERRORS
 from payments.provider import OutcomeUnknownError, Pending, Provider, ProviderUnavailableError
 from payments.schedule import CALL_SECONDS
-from payments.store import Kept
+from payments.store import StoredPayment
 
 FAILURES_TO_OPEN = 20
 """Calls go out many at once, so that one hiccup fails many of them in a row."""
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 
 
-class Teller:
+class ProviderClient:
     """Asks the provider for what the state of a payment calls for."""
 
     def __init__(self, provider: Provider, *, call_seconds: float = CALL_SECONDS) -> None:
@@ -41,18 +41,18 @@ class Teller:
             for operation in Operation
         }
 
-    async def ask(self, kept: Kept) -> Answer | None:
+    async def ask(self, stored: StoredPayment) -> Answer | None:
         """None when the provider tells no outcome, for whatever reason. Never raises."""
-        payment, operation = kept.payment, kept.payment.operation
+        payment, operation = stored.payment, stored.payment.operation
         if operation is None:
             return None
         with (
-            tracing.continued(kept.traceparent),
+            tracing.continued(stored.traceparent),
             tracer.start_as_current_span(f"provider {operation}", kind=SpanKind.CLIENT),
         ):
             try:
                 answer = await self._circuits[operation].call(
-                    partial(self._attempt, payment, operation), attempts=1, is_passing=lambda _: False
+                    partial(self._attempt, payment, operation), attempts=1, is_transient=lambda _: False
                 )
             except CalleeUnavailableError:
                 return None

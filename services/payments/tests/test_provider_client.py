@@ -8,8 +8,8 @@ import pytest
 from chassis.money import Money
 from payments.domain import Captured, Charge, Declined, Payment, Refunded, State, Voided
 from payments.provider import OutcomeUnknownError, Pending, ProviderUnavailableError
-from payments.store import Kept
-from payments.teller import FAILURES_TO_OPEN, Teller
+from payments.provider_client import FAILURES_TO_OPEN, ProviderClient
+from payments.store import StoredPayment
 from prometheus_client import REGISTRY
 
 from .shop import NOON
@@ -38,7 +38,7 @@ class Stub:
         raise NotImplementedError
 
 
-def kept(state: State = State.REQUESTED) -> Kept:
+def kept(state: State = State.REQUESTED) -> StoredPayment:
     payment = Payment(
         id=uuid4(),
         order_id=uuid4(),
@@ -48,7 +48,7 @@ def kept(state: State = State.REQUESTED) -> Kept:
         version=1,
         changed_at=NOON,
     )
-    return Kept(payment=payment, attempts=1, first_attempt_at=NOON, traceparent=None)
+    return StoredPayment(payment=payment, attempts=1, first_attempt_at=NOON, traceparent=None)
 
 
 def failing(error: Exception) -> Do:
@@ -76,17 +76,17 @@ def errors(kind: str) -> float:
 
 
 async def test_an_outcome_is_handed_on() -> None:
-    assert await Teller(Stub(captured)).ask(kept()) == Captured("pay_1")
+    assert await ProviderClient(Stub(captured)).ask(kept()) == Captured("pay_1")
 
 
 async def test_an_outcome_that_is_still_to_come_is_none() -> None:
-    assert await Teller(Stub(pending)).ask(kept()) is None
+    assert await ProviderClient(Stub(pending)).ask(kept()) is None
 
 
 async def test_a_payment_with_nothing_left_to_ask_is_not_asked_about() -> None:
     stub = Stub(captured)
 
-    assert await Teller(stub).ask(kept(State.CAPTURED)) is None
+    assert await ProviderClient(stub).ask(kept(State.CAPTURED)) is None
     assert stub.captures == 0
 
 
@@ -101,22 +101,22 @@ async def test_a_payment_with_nothing_left_to_ask_is_not_asked_about() -> None:
 async def test_a_failed_call_is_counted_and_tells_no_outcome(error: Exception, kind: str) -> None:
     before = errors(kind)
 
-    assert await Teller(Stub(failing(error))).ask(kept()) is None
+    assert await ProviderClient(Stub(failing(error))).ask(kept()) is None
     assert errors(kind) == before + 1
 
 
 async def test_a_provider_that_does_not_answer_is_not_waited_for() -> None:
     before = errors("unknown")
 
-    assert await Teller(Stub(hanging), call_seconds=0.05).ask(kept()) is None
+    assert await ProviderClient(Stub(hanging), call_seconds=0.05).ask(kept()) is None
     assert errors("unknown") == before + 1
 
 
 async def test_captures_that_fail_in_a_row_are_cut_off_and_voids_are_not() -> None:
     stub = Stub(failing(ProviderUnavailableError()))
-    teller = Teller(stub)
+    provider_client = ProviderClient(stub)
     for _ in range(FAILURES_TO_OPEN + 5):
-        assert await teller.ask(kept()) is None
+        assert await provider_client.ask(kept()) is None
 
     assert stub.captures == FAILURES_TO_OPEN
-    assert await teller.ask(kept(State.GIVING_UP)) == Voided()
+    assert await provider_client.ask(kept(State.GIVING_UP)) == Voided()

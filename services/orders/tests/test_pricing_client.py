@@ -10,11 +10,11 @@ import httpx
 import pytest
 from chassis.app import create_app
 from chassis.money import Money
-from orders import pricing, pricing_pb2
+from orders import pricing_client, pricing_pb2
 from orders.bootstrap import OrdersSettings, service
 from orders.domain.basket import Product, Quote
-from orders.prices import PricesUnavailable
-from orders.pricing import PricingService
+from orders.pricing_client import PricingClient
+from orders.quotes import QuoteUnavailable
 from structlog.testing import capture_logs
 
 from tests.tokens import Issuer
@@ -63,13 +63,13 @@ async def callee() -> AsyncIterator[Callee]:
 
 
 @pytest.fixture
-async def prices(callee: Callee) -> AsyncIterator[PricingService]:
-    prices = PricingService(callee.url)
+async def prices(callee: Callee) -> AsyncIterator[PricingClient]:
+    prices = PricingClient(callee.url)
     yield prices
     await prices.close()
 
 
-async def test_a_quote_is_asked_for_with_all_that_promotions_look_at(prices: PricingService, callee: Callee) -> None:
+async def test_a_quote_is_asked_for_with_all_that_promotions_look_at(prices: PricingClient, callee: Callee) -> None:
     quote = await prices.quote([(TEA, 2)], ["TEN"])
 
     assert quote == Quote(list_total=(500, "EUR"), discounts=[("ten", "Ten percent", (50, "EUR"))], total=(450, "EUR"))
@@ -77,13 +77,13 @@ async def test_a_quote_is_asked_for_with_all_that_promotions_look_at(prices: Pri
     assert callee.asked == [pricing_pb2.QuoteRequest(lines=[line], coupons=["TEN"])]
 
 
-async def test_a_refusal_is_an_error_in_the_log_and_no_quote(prices: PricingService, callee: Callee) -> None:
+async def test_a_refusal_is_an_error_in_the_log_and_no_quote(prices: PricingClient, callee: Callee) -> None:
     async def refuse(_: pricing_pb2.QuoteRequest, context: Context) -> pricing_pb2.QuoteResponse:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no lines")
         raise AssertionError
 
     callee.answer = refuse
-    with capture_logs() as logs, pytest.raises(PricesUnavailable):
+    with capture_logs() as logs, pytest.raises(QuoteUnavailable):
         await prices.quote([(TEA, 2)], [])
 
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("quote_refused", "error")]
@@ -113,4 +113,4 @@ async def test_an_order_waits_no_longer_for_its_discounts_than_it_may(
 
     assert (quick.json()["priced_by"], quick.json()["total"]["amount"]) == ("promotions", 450)
     assert (slow.json()["priced_by"], slow.json()["total"]["amount"]) == ("list", 500)
-    assert pricing.QUOTE_SECONDS <= took_seconds < pricing.QUOTE_SECONDS + 1
+    assert pricing_client.QUOTE_SECONDS <= took_seconds < pricing_client.QUOTE_SECONDS + 1

@@ -1,11 +1,11 @@
-"""Commands: what the shop has."""
+"""Commands: the products of the shop."""
 
 from typing import Annotated
 
 import typer
 
 from shop import views
-from shop.desk import AsJson, Limit, Stack, at_the_desk
+from shop.command_context import AsJson, Limit, Stack, command_context
 from shop.outputs import LOCAL
 
 
@@ -19,9 +19,9 @@ def browse(
     as_json: AsJson = False,
 ) -> None:
     """See what there is, with list prices."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        found = desk.api.products(search, category, limit)
-        desk.screen.show(found, views.products(found))
+    with command_context(stack, as_json=as_json) as context:
+        found = context.api.products(search, category, limit)
+        context.screen.show(found, views.products(found))
 
 
 def show(
@@ -30,6 +30,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a product: today's price, and how many there are."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        found = desk.api.offer(sku.upper())
-        desk.screen.show(found, views.offer(found))
+    with command_context(stack, as_json=as_json) as context:
+        found = context.api.offer(sku.upper())
+        context.screen.show(found, views.offer(found))

@@ -12,7 +12,7 @@ LookUp = Callable[[Sequence[Product]], Awaitable[Mapping[str, T]]]
 """What is known of each product, by SKU, in one call."""
 
 
-class Lookup(Generic[T]):
+class BatchLookup(Generic[T]):
     """Collects the products of which something is wanted, then asks for all of them at once."""
 
     def __init__(self, look_up: LookUp[T]) -> None:
@@ -50,7 +50,7 @@ class Lookup(Generic[T]):
                 future.set_result(known[sku])
 
 
-class Rounds:
+class LookupScheduler:
     """Starts the lookups of a request when the last of its root fields has found its products.
 
     A DataLoader sends what is asked for in one turn of the event loop. Two root fields are answered by the database at
@@ -58,23 +58,23 @@ class Rounds:
     before any of them is done, and asks for the fields of what one has found in the turn in which it is found.
     """
 
-    def __init__(self, *lookups: Lookup[Any]) -> None:
+    def __init__(self, *lookups: BatchLookup[Any]) -> None:
         self._lookups = lookups
-        self._searching = 0
+        self._pending_fields = 0
         self._started = False
 
     @contextmanager
-    def searching(self) -> Iterator[None]:
+    def root_field(self) -> Iterator[None]:
         """Around all that a root field does."""
-        self._searching += 1
+        self._pending_fields += 1
         try:
             yield
         finally:
-            self._searching -= 1
+            self._pending_fields -= 1
             asyncio.get_running_loop().call_soon(self._start)
 
     def _start(self) -> None:
-        if self._searching == 0 and not self._started:
+        if self._pending_fields == 0 and not self._started:
             self._started = True
             for lookup in self._lookups:
                 lookup.start()

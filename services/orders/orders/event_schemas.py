@@ -45,7 +45,7 @@ SCHEMAS = {
 _NAMES = {schema.model: name for name, schema in SCHEMAS.items()}
 
 
-class UnknownShape(ValueError):
+class UnknownSchema(ValueError):
     """An event that a later version of this code has written."""
 
 
@@ -61,10 +61,10 @@ def encoded(event: OrderEvent) -> Stored:
 
 
 def decoded(name: str, schema_version: int, data: dict[str, Any]) -> OrderEvent:
-    """Raises UnknownShape."""
+    """Raises UnknownSchema."""
     schema = SCHEMAS.get(name)
     if schema is None or schema_version > schema.version:
-        raise UnknownShape(f"{name} of version {schema_version}")
+        raise UnknownSchema(f"{name} of version {schema_version}")
     for version in range(schema_version, schema.version):
         data = schema.upcast[version](data)
     return schema.model.model_validate(data)

@@ -1,4 +1,4 @@
-"""What every command has at hand: the shop, the person, the screen."""
+"""What every command works with: the outputs of the stack, the session, the screen and the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ import typer
 import shop
 from shop import outputs
 from shop.api import Api
+from shop.client_store import ClientStore
 from shop.connection import Connection
 from shop.errors import Unreachable
-from shop.memory import Memory
 from shop.outputs import LOCAL, Outputs
 from shop.screen import Screen
 from shop.sent_orders import SentOrders
@@ -30,7 +30,7 @@ Limit = Annotated[int, typer.Option("--limit", help="The most to show.", min=1, 
 
 
 @dataclass(frozen=True)
-class Desk:
+class CommandContext:
     outputs: Outputs
     session: Session
     sent_orders: SentOrders
@@ -39,15 +39,15 @@ class Desk:
 
 
 @contextmanager
-def at_the_desk(stack: str = LOCAL, *, as_json: bool = False) -> Iterator[Desk]:
-    """Raises what `outputs.find` does, and Unreachable with what would help."""
+def command_context(stack: str = LOCAL, *, as_json: bool = False) -> Iterator[CommandContext]:
+    """Opens the context of a command. Raises what `outputs.find` does, and Unreachable with advice how to start."""
     found = outputs.find(stack)
-    memory, screen = Memory(), Screen(as_json=as_json)
-    session = Session(found, memory)
-    sent_orders = SentOrders(memory, found.issuer, shop.STARTED_AT)
+    store, screen = ClientStore(), Screen(as_json=as_json)
+    session = Session(found, store)
+    sent_orders = SentOrders(store, found.issuer, shop.STARTED_AT)
     connection = Connection(found.url, session, note=screen.note)
     try:
-        yield Desk(found, session, sent_orders, screen, Api(connection))
+        yield CommandContext(found, session, sent_orders, screen, Api(connection))
     except Unreachable as error:
         outputs.forget(stack)
         raise Unreachable(f"{error}; is it up? {outputs.how_to_start(stack)}") from error

@@ -22,7 +22,7 @@ class Checked:
     errors: tuple[GraphQLError, ...]
 
 
-class Gate(SchemaExtension):
+class QueryValidation(SchemaExtension):
     """Stands in for strawberry's own parsing and validation. What it refuses is never executed."""
 
     def on_parse(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The pricing service as `Prices`: gRPC, within a deadline, behind a circuit breaker."""
+"""The pricing service as `Quotes`: gRPC, within a deadline, behind a circuit breaker."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from chassis.grpc import GrpcClient, GrpcRefusedError
 
 from orders import pricing_pb2
 from orders.domain.basket import Product, Quote
-from orders.prices import PricesUnavailable
+from orders.quotes import QuoteUnavailable
 
 QUOTE_SECONDS = 0.3
 """What a customer waits for a discount at most. Pricing itself stops looking for a cheaper combination before."""
@@ -17,7 +17,7 @@ METHOD = "/shop.pricing.v1.Pricing/Quote"
 log = structlog.get_logger(__name__)
 
 
-class PricingService:
+class PricingClient:
     def __init__(self, url: str) -> None:
         self._client = GrpcClient("pricing", url, timeout_seconds=QUOTE_SECONDS)
 
@@ -26,11 +26,11 @@ class PricingService:
         try:
             answer = await self._client.call(METHOD, request, pricing_pb2.QuoteResponse)
         except CalleeUnavailableError as error:
-            raise PricesUnavailable("no answer") from error
+            raise QuoteUnavailable("no answer") from error
         except GrpcRefusedError as error:
             # We ask for what we have checked ourselves: one of the two is wrong.
             log.error("quote_refused", code=error.code, detail=error.message)
-            raise PricesUnavailable("refused") from error
+            raise QuoteUnavailable("refused") from error
         return Quote(
             list_total=_amount(answer.list_total),
             discounts=[(each.promotion, each.label, _amount(each.amount)) for each in answer.discounts],
