@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.environment import Environment, Pods, missing, standing_in, with_pods
-from tests.integration.pods.images import table
-from tests.integration.toolchain import explained, of_this_machine
+from tests.integration.harness.images.images import table
+from tests.integration.harness.machine.toolchain import explained, of_this_machine
+from tests.integration.harness.stack.environment import Environment, Pods, missing, standing_in, with_pods
 
 SAID = pytest.StashKey[list[str]]()
 ENDED = pytest.StashKey[str]()

@@ -12,11 +12,11 @@ import httpx
 from infra.aws.entrance import SERVICE_HEADER
 from shop.outputs import Outputs
 from tests.fixtures import wait_for
-from tests.integration.control_plane import ControlPlane
-from tests.integration.data_plane.pods_stand_in import PORT, Pod
-from tests.integration.data_plane.settings import ACCOUNT, REGION
-from tests.integration.emulators import Aws
-from tests.integration.pods.network import POD_IDENTITY
+from tests.integration.harness.aws.account import Aws
+from tests.integration.harness.aws.data_plane.pods_stand_in import PORT, Pod
+from tests.integration.harness.aws.data_plane.settings import ACCOUNT, REGION
+from tests.integration.harness.cluster.control_plane import ControlPlane
+from tests.integration.harness.machine.network import POD_IDENTITY
 
 CLUSTER, NAMESPACE, SERVICE = "shop-emulated", "shop", "orders"
 SCOPE = "orders/read"

@@ -1,0 +1,282 @@
+"""The node of the integration tests is a real one: what it promises to those tests that run the shop on it."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from infra.kubernetes.collector import IMAGE as PINNED
+from tests.fixtures import wait_for
+from tests.integration.harness.images.registry import registry
+from tests.integration.harness.machine.network import REGISTRY, private_network
+from tests.integration.harness.machine.paths import ROOT
+from tests.integration.harness.machine.toolchain import explained, of_this_machine
+from tests.integration.harness.node.configuration import REGISTRY_PORT
+from tests.integration.harness.node.dns import resolving
+from tests.integration.harness.node.machine import GROUPS
+from tests.integration.harness.node.node import missing
+from tests.integration.harness.node.visitors import NAMESPACE, SECONDS, USER, VISITOR, There, programs, said, started
+
+Record = dict[str, Any]
+
+# The first time Go builds CoreDNS.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.xdist_group("node")]
+
+AUDIENCE = "pods.eks.amazonaws.com"
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
+    tools = of_this_machine()
+    if lacking := missing(tools):
+        pytest.skip(explained(lacking))
+    built = programs()
+    with private_network(), ExitStack() as servers:
+        yield started(tools, tmp_path_factory.mktemp("node"), built, servers)
+
+
+def test_a_pod_is_locked_down_as_the_program_says(there: There) -> None:
+    temporary = {"volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}  # noqa: S108
+
+    seen = there.ask(
+        *("write:/file", "write:/tmp/file", "file:/proc/self/status"),
+        container=temporary,
+        volumes=[{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+    )
+
+    status = dict(line.split(":\t", 1) for line in seen["file:/proc/self/status"].splitlines() if ":\t" in line)
+    assert seen["user"] == USER
+    assert "read-only file system" in seen["write:/file"]
+    assert seen["write:/tmp/file"] == "written"
+    assert {key: int(status[key], 16) for key in ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp")} == {
+        "CapBnd": 0,
+        "CapEff": 0,
+        "NoNewPrivs": 1,
+        "Seccomp": 2,  # a filter
+    }
+
+
+def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_service(there: There) -> None:
+    labels = {"app": "server"}
+    probe = {"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": there.spec("serve", container=probe, restartPolicy="Always"),
+    }
+    body = {
+        "metadata": {"name": "server"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }
+    service = {
+        "metadata": {"name": "server"},
+        "spec": {"selector": labels, "ports": [{"port": 8080, "targetPort": 8080}]},
+    }
+    deployments = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    there.cluster.post(deployments, body)
+    there.cluster.post(f"/api/v1/namespaces/{NAMESPACE}/services", service)
+
+    wait_for(
+        lambda: there.cluster.get(f"{deployments}/server")["status"].get("availableReplicas") == 2, SECONDS, "available"
+    )
+    near, far = "http://server:8080/", f"http://server.{NAMESPACE}.svc.cluster.local:8080/"
+    seen = there.ask(near, far)
+    fetch = f"import urllib.request as it; print(it.urlopen('{far}', timeout=5).read().decode())"
+    command = [*resolving(there.folder), sys.executable, "-c", fetch]
+    outside = subprocess.run(command, capture_output=True, text=True).stdout
+
+    assert all(answer.startswith("server-") for answer in (seen[near], seen[far], outside)), (seen, outside)
+
+
+NAMES = {
+    "sqs.eu-central-1.amazonaws.com": "10.77.0.2",
+    "shop-dev.auth.eu-central-1.amazoncognito.com": "10.77.0.2",
+    "orders.c10-77-1-3.eu-central-1.rds.amazonaws.com": "10.77.1.3",
+    "kubernetes.default.svc.cluster.local": "10.96.0.1",
+}
+UNKNOWN = "shop.example"
+
+
+def test_names_of_aws_and_of_the_cluster_are_known_in_a_pod_and_no_others(there: There) -> None:
+    seen = there.ask(*(f"name:{name}" for name in (*NAMES, UNKNOWN)))
+
+    assert {name: seen[f"name:{name}"] for name in NAMES} == NAMES
+    assert "no such host" in seen[f"name:{UNKNOWN}"]
+
+
+@pytest.mark.parametrize(("name", "addresses"), [*NAMES.items(), (UNKNOWN, "")])
+def test_a_process_of_the_tests_finds_the_same_names(there: There, name: str, addresses: str) -> None:
+    command = [*resolving(there.folder), "getent", "ahosts", name]
+
+    found = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
+
+    assert {line.split()[0] for line in found.splitlines()} == set(addresses.split())
+
+
+def test_a_job_completes_and_one_that_fails_is_told_from_it(there: There) -> None:
+    jobs = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+    for name, wish in (("migration", "file:/etc/hostname"), ("broken", "fail")):
+        spec = {"backoffLimit": 0, "template": {"spec": there.spec(wish)}}
+        there.cluster.post(jobs, {"metadata": {"name": name}, "spec": spec})
+
+    def ended() -> bool:
+        return all(
+            job["status"].get("succeeded", 0) + job["status"].get("failed", 0) for job in there.cluster.items(jobs)
+        )
+
+    wait_for(ended, SECONDS, "both jobs have ended")
+    assert there.cluster.get(f"{jobs}/migration")["status"]["succeeded"] == 1
+    assert there.cluster.get(f"{jobs}/broken")["status"]["failed"] == 1
+
+
+def test_a_token_for_pod_identity_is_mounted_and_the_api_server_vouches_for_it(there: There) -> None:
+    source = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": 3600, "path": "token"}}
+    path = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
+
+    seen = there.ask(
+        f"file:{path}/token",
+        container={"volumeMounts": [{"name": "token", "mountPath": path, "readOnly": True}]},
+        volumes=[{"name": "token", "projected": {"sources": [source]}}],
+    )
+
+    token = seen[f"file:{path}/token"]
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    review = {"spec": {"token": token, "audiences": [AUDIENCE]}}
+    reviewed = there.cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
+    assert claims["aud"] == [AUDIENCE]
+    assert claims["kubernetes.io"]["namespace"] == NAMESPACE
+    assert reviewed["user"]["username"] == f"system:serviceaccount:{NAMESPACE}:default"
+
+
+def test_a_pinned_image_that_nobody_can_pull_here_has_a_stand_in(there: There) -> None:
+    there.node.alias(VISITOR, PINNED)
+
+    assert there.ask("file:/etc/hostname", image=PINNED)["user"] == USER
+
+
+@pytest.mark.skipif(shutil.which("docker-registry") is None, reason="apt-get install docker-registry")
+def test_an_image_of_ecr_is_pulled_by_its_digest_from_the_registry(there: There) -> None:
+    with registry(there.folder / "registry", f"{REGISTRY}:{REGISTRY_PORT}") as ecr:
+        pushed = f"{ecr.address}/shop-dev/visitor:1"
+        there.node.alias(VISITOR, pushed)
+        there.node.push(pushed)
+        manifest = ecr.manifest("shop-dev/visitor", "1")
+        assert manifest is not None
+        reference = f"000000000000.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/visitor@{manifest.digest}"
+        assert reference not in there.node.images()
+
+        assert there.ask("file:/etc/hostname", image=reference)["user"] == USER
+        assert reference in there.node.images()
+
+        there.node.pull(f"{ecr.address}/shop-dev/visitor@{manifest.digest}", "shop.test/pulled:1")
+        assert there.ask("file:/etc/hostname", image="shop.test/pulled:1")["user"] == USER
+
+
+def test_a_container_that_is_killed_starts_again_and_what_it_said_is_kept(there: There) -> None:
+    pod = there.start("serve", restartPolicy="Always")
+
+    def container() -> Record:
+        return dict(next(iter(there.status(pod).get("containerStatuses", [])), {}))
+
+    there.wait(lambda: bool(container().get("ready")), pod)
+    assert 0 < there.node.memory(NAMESPACE, pod) < 64
+    there.node.kill(NAMESPACE, pod)
+
+    there.wait(lambda: bool(container()["restartCount"] and container()["ready"]), pod)
+    assert container()["lastState"]["terminated"]["exitCode"] == 128 + signal.SIGKILL
+    assert said(there.node.logs(NAMESPACE, pod, previous=True)) == {"user": USER}
+
+
+def test_what_comes_and_goes_by_itself_is_not_in_the_inventory(there: There) -> None:
+    before, containers = there.cluster.inventory(), there.node.containers()
+    pod = there.start("serve")
+    there.wait(lambda: there.status(pod)["phase"] == "Running", pod)
+    assert {each.rpartition("/")[2] for each in there.cluster.inventory() - before} == {pod}
+    assert len(there.node.containers() - containers) == 2  # its own, and that of its namespaces
+
+    there.cluster.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", {})
+
+    wait_for(lambda: there.cluster.inventory() == before, SECONDS, "the cluster is as it was")
+    wait_for(lambda: there.node.containers() == containers, SECONDS, "the node is as it was")
+
+
+def test_when_the_node_is_down_nothing_of_it_is_left(there: There) -> None:
+    left = Left(network(), there.node.layout.group, there.folder)
+    assert "cni0" in interfaces()
+    assert all((left.processes() - {os.getpid()}, left.groups()))
+
+    there.servers.close()
+
+    assert left.processes() <= {os.getpid()}
+    assert (left.groups(), left.mounts(), interfaces()) == ([], [], ["lo"])
+    assert not there.node.layout.images.exists()
+
+
+def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
+    if lacking := missing(of_this_machine()):
+        pytest.skip(explained(lacking))
+    command = [sys.executable, "-c", f"from {__name__} import hold; hold()", str(tmp_path)]
+    with (tmp_path / "held.log").open("wb") as log:
+        tests = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True
+        )
+    with tests:
+        assert tests.stdout is not None
+        its_network, its_group = json.loads(tests.stdout.readline())
+        left = Left(its_network, its_group, tmp_path)
+        assert all((left.processes(), left.groups()))
+
+        tests.kill()
+
+    wait_for(lambda: not left.processes() and not left.groups(), SECONDS, "processes and control groups are gone")
+    assert left.mounts() == []
+
+
+def hold() -> None:
+    """Runs a node until it is killed, and says how to find it."""
+    built = programs()
+    with private_network(), ExitStack() as servers:
+        there = started(of_this_machine(), Path(sys.argv[1]), built, servers)
+        print(json.dumps([network(), there.node.layout.group]), flush=True)
+        sys.stdin.read()
+
+
+@dataclass(frozen=True)
+class Left:
+    """What could be left of a node on this machine."""
+
+    network: str
+    group: str
+    folder: Path
+
+    def processes(self) -> set[int]:
+        """Those in the network of the node. Those in the networks of pods are in its control groups."""
+        return {pid for pid in psutil.pids() if network(str(pid)) == self.network}
+
+    def groups(self) -> list[str]:
+        return [str(each) for each in GROUPS.glob(f"*/{self.group}")]
+
+    def mounts(self) -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if str(self.folder) in line]
+
+
+def network(process: str = "thread-self") -> str:
+    with suppress(OSError):  # it has ended, or is nobody's to look at
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    return ""
+
+
+def interfaces() -> list[str]:
+    listed = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
+    return [each["ifname"] for each in json.loads(listed)]
