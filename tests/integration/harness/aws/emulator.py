@@ -1,7 +1,7 @@
 """The AWS of the integration tests: MiniStack with our patches, in memory, on loopback only.
 
-Run as `python -m tests.integration.harness.aws.emulator` with PORT and STATE_DIR in the environment. With SHOP_DATA_PLANE it also
-does what pods need of AWS, and enforces IAM (data_plane/).
+Run as `python -m tests.integration.harness.aws.emulator` with PORT and STATE_DIR in the environment. With
+SHOP_DATA_PLANE it also does what pods need of AWS, and enforces IAM (data_plane/).
 """
 
 import asyncio

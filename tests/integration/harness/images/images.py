@@ -9,6 +9,7 @@ What is built of the same files and base images is there already.
 `python -m tests.integration.harness.images.images [FOLDER]` builds them all and prints how large they are.
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -18,7 +19,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from infra.aws import build_context
@@ -66,6 +66,7 @@ class Images:
     authority: Authority
     """The one that every image trusts."""
     buildah: Buildah
+    bases: Bases
     registry: Registry
 
     def build(self, name: str, dockerfile: Path, context: Path = ROOT) -> Image:
@@ -73,13 +74,14 @@ class Images:
         started = time.monotonic()
         arguments = self.bases.of(dockerfile)
         tag = _tag(build_context.version(context, dockerfile), arguments)
-        if not self._is_there(name, tag):
-            say(f"{name}: is built")
-            local = f"localhost/{repository(name)}:{tag}"
-            labels = {"org.opencontainers.image.version": tag}
-            self.buildah.build(dockerfile, context, local, arguments, labels)
-            self._push(name, tag)
-            say(f"{name}: took {time.monotonic() - started:.0f} s")
+        with self._to_be_made(name, tag) as missing:
+            if missing:
+                say(f"{name}: is built")
+                local = f"localhost/{repository(name)}:{tag}"
+                labels = {"org.opencontainers.image.version": tag}
+                self.buildah.build(dockerfile, context, local, arguments, labels)
+                self._push(name, tag)
+                say(f"{name}: took {time.monotonic() - started:.0f} s")
         return self._found(name, tag, started)
 
     def build_all(self) -> dict[str, Image]:
@@ -116,28 +118,35 @@ class Images:
         started = time.monotonic()
         base = self.bases.arguments["PYTHON_IMAGE"]
         tag = hashlib.sha256(base.encode() + file.read_bytes()).hexdigest()[:12]
-        if not self._is_there(name, tag):
-            with container(self.buildah, base) as (container_name, _):
-                self.buildah.run("copy", "--quiet", "--chmod", "644", container_name, file, f"/app/{file.name}")
-                command = json.dumps(["python", f"/app/{file.name}"])
-                self.buildah.run("config", "--entrypoint", command, "--user", "65532:65532", container_name)
-                self.buildah.run("commit", "--quiet", container_name, f"localhost/{repository(name)}:{tag}")
-            self._push(name, tag)
+        with self._to_be_made(name, tag) as missing:
+            if missing:
+                with container(self.buildah, base) as (container_name, _):
+                    self.buildah.run("copy", "--quiet", "--chmod", "644", container_name, file, f"/app/{file.name}")
+                    command = json.dumps(["python", f"/app/{file.name}"])
+                    self.buildah.run("config", "--entrypoint", command, "--user", "65532:65532", container_name)
+                    self.buildah.run("commit", "--quiet", container_name, f"localhost/{repository(name)}:{tag}")
+                self._push(name, tag)
         return self._found(name, tag, started)
-
-    @cached_property
-    def bases(self) -> Bases:
-        return bases(self.buildah, self.authority)
 
     def _variant(self, image: Image, suffix: str, *change: str) -> Image:
         started = time.monotonic()
         tag = f"{image.tag}-{suffix}"
-        if not self._is_there(image.name, tag):
-            with container(self.buildah, image.local) as (name, _):
-                self.buildah.run("config", *change, name)
-                self.buildah.run("commit", "--quiet", name, f"localhost/{image.repository}:{tag}")
-            self._push(image.name, tag)
+        with self._to_be_made(image.name, tag) as missing:
+            if missing:
+                with container(self.buildah, image.local) as (name, _):
+                    self.buildah.run("config", *change, name)
+                    self.buildah.run("commit", "--quiet", name, f"localhost/{image.repository}:{tag}")
+                self._push(image.name, tag)
         return self._found(image.name, tag, started)
+
+    @contextmanager
+    def _to_be_made(self, name: str, tag: str) -> Iterator[bool]:
+        """Whether it is to be made; meanwhile nobody else makes any."""
+        if self._is_there(name, tag):
+            yield False
+            return
+        with locked(self.folder):
+            yield not self._is_there(name, tag)
 
     def _is_there(self, name: str, tag: str) -> bool:
         """For a node, which pulls it from the registry, and here, where others are made of it."""
@@ -161,11 +170,21 @@ class Images:
 def images(folder: Path = FOLDER) -> Iterator[Images]:
     """What builds them, with all that is kept between runs in this folder, and a registry on 127.0.0.1."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    trusted, tool, pushed = authority(folder / "authority"), buildah(folder / "buildah"), folder / "registry"
-    if not tool.has(name_of_python(trusted)):
-        shutil.rmtree(pushed, ignore_errors=True)  # of a base that is no more
+    with locked(folder):
+        trusted, tool, pushed = authority(folder / "authority"), buildah(folder / "buildah"), folder / "registry"
+        if not tool.has(name_of_python(trusted)):
+            shutil.rmtree(pushed, ignore_errors=True)  # of a base that is no more
+        made = bases(tool, trusted)
     with registry(pushed, f"127.0.0.1:{_kept_port(folder / 'port')}") as found:
-        yield Images(folder=folder, authority=trusted, buildah=tool, registry=found)
+        yield Images(folder=folder, authority=trusted, buildah=tool, bases=made, registry=found)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time is in here, for this folder."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _kept_port(file: Path) -> int:

@@ -1,8 +1,8 @@
 """The node's first process, in namespaces of its own: mounts, process ids, IPC, host name. `machine.py` starts it.
 
 Run as `python -m tests.integration.harness.node.first_process FOLDER`, where the folder has the commands of the
-servers, and with a pipe as standard input. It ends when one of the servers or the pipe does, and with it, as the kernel has it,
-every process of the node.
+servers, and with a pipe as standard input. It ends when one of the servers or the pipe does, and with it, as
+the kernel has it, every process of the node.
 """
 
 import json

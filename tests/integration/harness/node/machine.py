@@ -1,7 +1,7 @@
 """What the node believes to be its machine: namespaces and control groups of its own, all gone at the end.
 
-Run as `python -m tests.integration.harness.node.machine FOLDER GROUP`. SIGTERM ends it, and everything of the node with it:
-processes (by their namespace), mounts (likewise), control groups, the bridge of the pods, images.
+Run as `python -m tests.integration.harness.node.machine FOLDER GROUP`. SIGTERM ends it, and everything of the
+node with it: processes (by their namespace), mounts (likewise), control groups, the bridge of the pods, images.
 """
 
 import shutil

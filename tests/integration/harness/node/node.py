@@ -32,9 +32,9 @@ from tests.integration.harness.images.oci import archive
 from tests.integration.harness.machine.processes import running
 from tests.integration.harness.machine.programs import built, is_built
 from tests.integration.harness.machine.toolchain import NODE_REMEDIES, PACKAGE, PLUGINS, Toolchain
+from tests.integration.harness.node import dns
 from tests.integration.harness.node.configuration import CLUSTER_DOMAIN, PAUSE, Layout, put_files
 from tests.integration.harness.node.machine import GROUPS
-from tests.integration.pods import dns
 
 Record = dict[str, Any]
 

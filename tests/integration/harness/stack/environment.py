@@ -23,6 +23,7 @@ from tests.integration.harness.aws.data_plane import postgres, webhook
 from tests.integration.harness.cluster.control_plane import ControlPlane, control_plane
 from tests.integration.harness.cluster.modes import REAL_NODE
 from tests.integration.harness.cluster.node_stand_in import node
+from tests.integration.harness.images import images
 from tests.integration.harness.images.collector_stand_in import __file__ as COLLECTOR
 from tests.integration.harness.images.images import Image
 from tests.integration.harness.images.registry import registry
@@ -32,7 +33,6 @@ from tests.integration.harness.node.configuration import REGISTRY_PORT
 from tests.integration.harness.node.node import Node, own_programs, real_node
 from tests.integration.harness.node.node import missing as missing_for_pods
 from tests.integration.harness.stack.stack import Stack, digest
-from tests.integration.pods import images
 from tools import new_service
 
 ANOTHER = "reviews"

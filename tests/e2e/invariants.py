@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tests.e2e.books import Booked, Databases, money_kept, orders_of
+from tests.e2e.ledgers import Booked, Databases, money_kept, orders_of
 from tests.e2e.load import Customer
 from tests.e2e.shop import Person, Shop, waited_for
 
@@ -13,19 +13,19 @@ TOLD_SECONDS = 120
 ENOUGH, SCARCE = 100_000, 25
 """Pieces of what never runs out, and of what does."""
 
-Shelves = Mapping[str, int]
+Stock = Mapping[str, int]
 """SKU -> how many pieces were there at first."""
 
 
-def filled(shop: Shop) -> dict[str, int]:
-    """Products that nobody else orders: some that never run out, and one that does."""
+def offer_products(shop: Shop) -> dict[str, int]:
+    """New ones that nobody else orders: some that never run out, and one that does. SKU -> pieces."""
     return {shop.new_product(on_hand=on_hand): on_hand for on_hand in (ENOUGH, ENOUGH, ENOUGH, SCARCE)}
 
 
 def assert_nothing_was_lost(
-    shop: Shop, databases: Databases, customers: Sequence[Customer], shelves: Shelves
+    shop: Shop, databases: Databases, customers: Sequence[Customer], stock: Stock
 ) -> list[Booked]:
-    """Waits until every order of the customers has ended; these were the only ones to order from the shelves.
+    """Waits until every order of the customers has ended; these were the only ones to order of this stock.
 
     And the activity log of each of them has to come to have every fact, each of them once.
     """
@@ -38,11 +38,9 @@ def assert_nothing_was_lost(
     # None is lost, and none doubled: the customers know of every order there is.
     assert sorted(order.id for order in orders) == sorted(accepted)
 
-    # Stock is conserved: what is gone from the shelves was sold, and nothing is kept for anybody.
+    # Stock is conserved: what is gone was sold, and nothing is kept for anybody.
     sold = sum((order.quantities for order in orders if order.status == "confirmed"), Counter[str]())
-    assert {sku: shop.stock(sku) for sku in shelves} == {
-        sku: (on_hand - sold[sku], 0) for sku, on_hand in shelves.items()
-    }
+    assert {sku: shop.stock(sku) for sku in stock} == {sku: (on_hand - sold[sku], 0) for sku, on_hand in stock.items()}
 
     # Money is conserved: paid is what is confirmed, and nothing else.
     kept = money_kept(databases, accepted)
