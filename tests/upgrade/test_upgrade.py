@@ -13,17 +13,12 @@ from tools.planned import Plan, Planned
 
 HOLD_DATA = frozenset(
     {
-        *("aws:rds/instance:Instance", "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"),
-        "aws:ecr/repository:Repository",
-            "aws:rds/instance:Instance",
-            "aws:dynamodb/table:Table",
-            "aws:s3/bucket:Bucket",
-            "aws:ecr/repository:Repository",
-        ),
-        *("aws:elasticache/serverlessCache:ServerlessCache", "aws:secretsmanager/secret:Secret", "aws:kms/key:Key"),
+        *("aws:rds/instance:Instance", "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket", "aws:kms/key:Key"),
+        *("aws:ecr/repository:Repository", "aws:elasticache/serverlessCache:ServerlessCache"),
         *("aws:cognito/userPool:UserPool", "aws:cognito/userPoolClient:UserPoolClient"),
-        *("aws:sqs/queue:Queue", "aws:sns/topic:Topic", "aws:cloudwatch/logGroup:LogGroup"),
-        *("aws:eks/cluster:Cluster", "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:apigatewayv2/api:Api"),
+        *("aws:secretsmanager/secret:Secret", "aws:cloudwatch/logGroup:LogGroup"),
+        *("aws:sqs/queue:Queue", "aws:sns/topic:Topic", "aws:eks/cluster:Cluster"),
+        *("aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:apigatewayv2/api:Api"),
     }
 )
 """Types that hold what nobody can make again, or that such things stand in; or whose address people know."""
