@@ -9,13 +9,13 @@ import pytest
 from tests.integration.harness.machine.network import private_network
 from tests.integration.harness.machine.toolchain import explained, of_this_machine
 from tests.integration.harness.node.node import missing
-from tests.integration.harness.node.visitors import There, programs, started
+from tests.integration.harness.node.visitors import Visitors, programs, started
 
 Record = dict[str, Any]
 
 
 @pytest.fixture(scope="package")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
+def visitors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitors]:
     tools = of_this_machine()
     if lacking := missing(tools):
         pytest.skip(explained(lacking))

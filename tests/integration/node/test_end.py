@@ -18,23 +18,23 @@ from tests.integration.harness.machine.paths import ROOT
 from tests.integration.harness.machine.toolchain import explained, of_this_machine
 from tests.integration.harness.node.machine import GROUPS
 from tests.integration.harness.node.node import missing
-from tests.integration.harness.node.visitors import SECONDS, There, programs, started
+from tests.integration.harness.node.visitors import SECONDS, Visitors, programs, started
 
 Record = dict[str, Any]
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
-def test_when_the_node_is_down_nothing_of_it_is_left(there: There) -> None:
-    left = Left(network(), there.node.layout.group, there.folder)
+def test_when_the_node_is_down_nothing_of_it_is_left(visitors: Visitors) -> None:
+    left = Left(network(), visitors.node.layout.group, visitors.folder)
     assert "cni0" in interfaces()
     assert all((left.processes() - {os.getpid()}, left.groups()))
 
-    there.servers.close()
+    visitors.servers.close()
 
     assert left.processes() <= {os.getpid()}
     assert (left.groups(), left.mounts(), interfaces()) == ([], [], ["lo"])
-    assert not there.node.layout.images.exists()
+    assert not visitors.node.layout.images.exists()
 
 
 def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def hold() -> None:
     """Runs a node until it is killed, and says how to find it."""
     built = programs()
     with private_network(), ExitStack() as servers:
-        there = started(of_this_machine(), Path(sys.argv[1]), built, servers)
-        print(json.dumps([network(), there.node.layout.group]), flush=True)
+        visitors = started(of_this_machine(), Path(sys.argv[1]), built, servers)
+        print(json.dumps([network(), visitors.node.layout.group]), flush=True)
         sys.stdin.read()
 
 

@@ -16,20 +16,20 @@ from tests.integration.harness.images.registry import registry
 from tests.integration.harness.machine.network import REGISTRY
 from tests.integration.harness.node.configuration import REGISTRY_PORT
 from tests.integration.harness.node.dns import resolving
-from tests.integration.harness.node.visitors import NAMESPACE, SECONDS, USER, VISITOR, There, said
+from tests.integration.harness.node.visitors import NAMESPACE, SECONDS, USER, VISITOR, Visitors, said
 
 Record = dict[str, Any]
 
 # The first time Go builds CoreDNS.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 AUDIENCE = "pods.eks.amazonaws.com"
 
 
-def test_a_pod_is_locked_down_as_the_program_says(there: There) -> None:
+def test_a_pod_is_locked_down_as_the_program_says(visitors: Visitors) -> None:
     temporary = {"volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}  # noqa: S108
 
-    seen = there.ask(
+    seen = visitors.ask(
         *("write:/file", "write:/tmp/file", "file:/proc/self/status"),
         container=temporary,
         volumes=[{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
@@ -47,12 +47,12 @@ def test_a_pod_is_locked_down_as_the_program_says(there: There) -> None:
     }
 
 
-def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_service(there: There) -> None:
+def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_service(visitors: Visitors) -> None:
     labels = {"app": "server"}
     probe = {"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}}
     template = {
         "metadata": {"labels": labels},
-        "spec": there.spec("serve", container=probe, restartPolicy="Always"),
+        "spec": visitors.spec("serve", container=probe, restartPolicy="Always"),
     }
     body = {
         "metadata": {"name": "server"},
@@ -63,16 +63,18 @@ def test_a_deployment_becomes_available_and_is_reached_by_the_name_of_its_servic
         "spec": {"selector": labels, "ports": [{"port": 8080, "targetPort": 8080}]},
     }
     deployments = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
-    there.cluster.post(deployments, body)
-    there.cluster.post(f"/api/v1/namespaces/{NAMESPACE}/services", service)
+    visitors.cluster.post(deployments, body)
+    visitors.cluster.post(f"/api/v1/namespaces/{NAMESPACE}/services", service)
 
     wait_for(
-        lambda: there.cluster.get(f"{deployments}/server")["status"].get("availableReplicas") == 2, SECONDS, "available"
+        lambda: visitors.cluster.get(f"{deployments}/server")["status"].get("availableReplicas") == 2,
+        SECONDS,
+        "available",
     )
     near, far = "http://server:8080/", f"http://server.{NAMESPACE}.svc.cluster.local:8080/"
-    seen = there.ask(near, far)
+    seen = visitors.ask(near, far)
     fetch = f"import urllib.request as it; print(it.urlopen('{far}', timeout=5).read().decode())"
-    command = [*resolving(there.folder), sys.executable, "-c", fetch]
+    command = [*resolving(visitors.folder), sys.executable, "-c", fetch]
     outside = subprocess.run(command, capture_output=True, text=True).stdout
 
     assert all(answer.startswith("server-") for answer in (seen[near], seen[far], outside)), (seen, outside)
@@ -87,43 +89,43 @@ NAMES = {
 UNKNOWN = "shop.example"
 
 
-def test_names_of_aws_and_of_the_cluster_are_known_in_a_pod_and_no_others(there: There) -> None:
-    seen = there.ask(*(f"name:{name}" for name in (*NAMES, UNKNOWN)))
+def test_names_of_aws_and_of_the_cluster_are_known_in_a_pod_and_no_others(visitors: Visitors) -> None:
+    seen = visitors.ask(*(f"name:{name}" for name in (*NAMES, UNKNOWN)))
 
     assert {name: seen[f"name:{name}"] for name in NAMES} == NAMES
     assert "no such host" in seen[f"name:{UNKNOWN}"]
 
 
 @pytest.mark.parametrize(("name", "addresses"), [*NAMES.items(), (UNKNOWN, "")])
-def test_a_process_of_the_tests_finds_the_same_names(there: There, name: str, addresses: str) -> None:
-    command = [*resolving(there.folder), "getent", "ahosts", name]
+def test_a_process_of_the_tests_finds_the_same_names(visitors: Visitors, name: str, addresses: str) -> None:
+    command = [*resolving(visitors.folder), "getent", "ahosts", name]
 
     found = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
 
     assert {line.split()[0] for line in found.splitlines()} == set(addresses.split())
 
 
-def test_a_job_completes_and_one_that_fails_is_told_from_it(there: There) -> None:
+def test_a_job_completes_and_one_that_fails_is_told_from_it(visitors: Visitors) -> None:
     jobs = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
     for name, wish in (("migration", "file:/etc/hostname"), ("broken", "fail")):
-        spec = {"backoffLimit": 0, "template": {"spec": there.spec(wish)}}
-        there.cluster.post(jobs, {"metadata": {"name": name}, "spec": spec})
+        spec = {"backoffLimit": 0, "template": {"spec": visitors.spec(wish)}}
+        visitors.cluster.post(jobs, {"metadata": {"name": name}, "spec": spec})
 
     def ended() -> bool:
         return all(
-            job["status"].get("succeeded", 0) + job["status"].get("failed", 0) for job in there.cluster.items(jobs)
+            job["status"].get("succeeded", 0) + job["status"].get("failed", 0) for job in visitors.cluster.items(jobs)
         )
 
     wait_for(ended, SECONDS, "both jobs have ended")
-    assert there.cluster.get(f"{jobs}/migration")["status"]["succeeded"] == 1
-    assert there.cluster.get(f"{jobs}/broken")["status"]["failed"] == 1
+    assert visitors.cluster.get(f"{jobs}/migration")["status"]["succeeded"] == 1
+    assert visitors.cluster.get(f"{jobs}/broken")["status"]["failed"] == 1
 
 
-def test_a_token_for_pod_identity_is_mounted_and_the_api_server_vouches_for_it(there: There) -> None:
+def test_a_token_for_pod_identity_is_mounted_and_the_api_server_vouches_for_it(visitors: Visitors) -> None:
     source = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": 3600, "path": "token"}}
     path = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 
-    seen = there.ask(
+    seen = visitors.ask(
         f"file:{path}/token",
         container={"volumeMounts": [{"name": "token", "mountPath": path, "readOnly": True}]},
         volumes=[{"name": "token", "projected": {"sources": [source]}}],
@@ -132,59 +134,59 @@ def test_a_token_for_pod_identity_is_mounted_and_the_api_server_vouches_for_it(t
     token = seen[f"file:{path}/token"]
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     review = {"spec": {"token": token, "audiences": [AUDIENCE]}}
-    reviewed = there.cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
+    reviewed = visitors.cluster.post("/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
     assert claims["aud"] == [AUDIENCE]
     assert claims["kubernetes.io"]["namespace"] == NAMESPACE
     assert reviewed["user"]["username"] == f"system:serviceaccount:{NAMESPACE}:default"
 
 
-def test_a_pinned_image_that_nobody_can_pull_here_has_a_stand_in(there: There) -> None:
-    there.node.alias(VISITOR, PINNED)
+def test_a_pinned_image_that_nobody_can_pull_here_has_a_stand_in(visitors: Visitors) -> None:
+    visitors.node.alias(VISITOR, PINNED)
 
-    assert there.ask("file:/etc/hostname", image=PINNED)["user"] == USER
+    assert visitors.ask("file:/etc/hostname", image=PINNED)["user"] == USER
 
 
 @pytest.mark.skipif(shutil.which("docker-registry") is None, reason="apt-get install docker-registry")
-def test_an_image_of_ecr_is_pulled_by_its_digest_from_the_registry(there: There) -> None:
-    with registry(there.folder / "registry", f"{REGISTRY}:{REGISTRY_PORT}") as ecr:
+def test_an_image_of_ecr_is_pulled_by_its_digest_from_the_registry(visitors: Visitors) -> None:
+    with registry(visitors.folder / "registry", f"{REGISTRY}:{REGISTRY_PORT}") as ecr:
         pushed = f"{ecr.address}/shop-dev/visitor:1"
-        there.node.alias(VISITOR, pushed)
-        there.node.push(pushed)
+        visitors.node.alias(VISITOR, pushed)
+        visitors.node.push(pushed)
         manifest = ecr.manifest("shop-dev/visitor", "1")
         assert manifest is not None
         reference = f"000000000000.dkr.ecr.eu-central-1.amazonaws.com/shop-dev/visitor@{manifest.digest}"
-        assert reference not in there.node.images()
+        assert reference not in visitors.node.images()
 
-        assert there.ask("file:/etc/hostname", image=reference)["user"] == USER
-        assert reference in there.node.images()
+        assert visitors.ask("file:/etc/hostname", image=reference)["user"] == USER
+        assert reference in visitors.node.images()
 
-        there.node.pull(f"{ecr.address}/shop-dev/visitor@{manifest.digest}", "shop.test/pulled:1")
-        assert there.ask("file:/etc/hostname", image="shop.test/pulled:1")["user"] == USER
+        visitors.node.pull(f"{ecr.address}/shop-dev/visitor@{manifest.digest}", "shop.test/pulled:1")
+        assert visitors.ask("file:/etc/hostname", image="shop.test/pulled:1")["user"] == USER
 
 
-def test_a_container_that_is_killed_starts_again_and_what_it_said_is_kept(there: There) -> None:
-    pod = there.start("serve", restartPolicy="Always")
+def test_a_container_that_is_killed_starts_again_and_what_it_said_is_kept(visitors: Visitors) -> None:
+    pod = visitors.start("serve", restartPolicy="Always")
 
     def container() -> Record:
-        return dict(next(iter(there.status(pod).get("containerStatuses", [])), {}))
+        return dict(next(iter(visitors.status(pod).get("containerStatuses", [])), {}))
 
-    there.wait(lambda: bool(container().get("ready")), pod)
-    assert 0 < there.node.memory(NAMESPACE, pod) < 64
-    there.node.kill(NAMESPACE, pod)
+    visitors.wait(lambda: bool(container().get("ready")), pod)
+    assert 0 < visitors.node.memory(NAMESPACE, pod) < 64
+    visitors.node.kill(NAMESPACE, pod)
 
-    there.wait(lambda: bool(container()["restartCount"] and container()["ready"]), pod)
+    visitors.wait(lambda: bool(container()["restartCount"] and container()["ready"]), pod)
     assert container()["lastState"]["terminated"]["exitCode"] == 128 + signal.SIGKILL
-    assert said(there.node.logs(NAMESPACE, pod, previous=True)) == {"user": USER}
+    assert said(visitors.node.logs(NAMESPACE, pod, previous=True)) == {"user": USER}
 
 
-def test_what_comes_and_goes_by_itself_is_not_in_the_inventory(there: There) -> None:
-    before, containers = there.cluster.inventory(), there.node.containers()
-    pod = there.start("serve")
-    there.wait(lambda: there.status(pod)["phase"] == "Running", pod)
-    assert {each.rpartition("/")[2] for each in there.cluster.inventory() - before} == {pod}
-    assert len(there.node.containers() - containers) == 2  # its own, and that of its namespaces
+def test_what_comes_and_goes_by_itself_is_not_in_the_inventory(visitors: Visitors) -> None:
+    before, containers = visitors.cluster.inventory(), visitors.node.containers()
+    pod = visitors.start("serve")
+    visitors.wait(lambda: visitors.status(pod)["phase"] == "Running", pod)
+    assert {each.rpartition("/")[2] for each in visitors.cluster.inventory() - before} == {pod}
+    assert len(visitors.node.containers() - containers) == 2  # its own, and that of its namespaces
 
-    there.cluster.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", {})
+    visitors.cluster.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", {})
 
-    wait_for(lambda: there.cluster.inventory() == before, SECONDS, "the cluster is as it was")
-    wait_for(lambda: there.node.containers() == containers, SECONDS, "the node is as it was")
+    wait_for(lambda: visitors.cluster.inventory() == before, SECONDS, "the cluster is as it was")
+    wait_for(lambda: visitors.node.containers() == containers, SECONDS, "the node is as it was")

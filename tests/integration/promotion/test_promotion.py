@@ -30,7 +30,7 @@ from tests.integration.harness.machine.toolchain import (
 from tools.programs import aws_settings
 
 # The first one builds the provider, if it is not there.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200), pytest.mark.xdist_group("integration")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 STACK = "prod"
 PROGRAM = f"""

@@ -39,7 +39,7 @@ CONTAINER_SECURITY = {
 
 
 @dataclass(kw_only=True)
-class There:
+class Visitors:
     """The cluster, and what makes pods in it."""
 
     cluster: ControlPlane
@@ -95,7 +95,7 @@ def programs() -> dict[str, Path]:
     return {**own_programs(), VISITOR: built("visitor")}
 
 
-def started(tools: Toolchain, folder: Path, programs: Mapping[str, Path], servers: ExitStack) -> There:
+def started(tools: Toolchain, folder: Path, programs: Mapping[str, Path], servers: ExitStack) -> Visitors:
     """A node with an empty namespace for visitors, in the network of the caller."""
     folders = [folder / name for name in ("cluster", "machine")]
     for each in folders:
@@ -106,7 +106,7 @@ def started(tools: Toolchain, folder: Path, programs: Mapping[str, Path], server
     cluster.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": labels}})
     accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
     wait_for(lambda: len(cluster.items(accounts)) == 1, SECONDS, "pods have an account")
-    return There(cluster=cluster, node=node, folder=folder, servers=servers)
+    return Visitors(cluster=cluster, node=node, folder=folder, servers=servers)
 
 
 def said(log: str) -> dict[str, Any]:
