@@ -1,13 +1,14 @@
 """What goes wrong loses nothing, and meanwhile a version that does not start is being deployed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from infra.kubernetes import labels
 from tests.e2e.invariants import assert_nothing_was_lost, offer_products
-from tests.e2e.load import shopping
+from tests.e2e.load import Customer, shopping
 from tests.e2e.shop import Shop, waited_for
 from tests.fixtures import wait_for
 from tests.integration.harness.images.images import FAILS
@@ -30,7 +31,32 @@ def failing_deployment(environment: Environment, pods: Pods) -> Iterator["Future
     digests["notifications"] = good
 
 
-@pytest.mark.usefixtures("failing_deployment")
+@dataclass(frozen=True)
+class Drained:
+    customers: Sequence[Customer]
+    stock: Mapping[str, int]
+
+
+@pytest.fixture(scope="module")
+def drained(environment: Environment, shop: Shop) -> Drained:
+    """Customers whose messages were thrown away ten times. Some of their orders wait for an answer for five minutes:
+    so this is done first, and looked at last."""
+    stock, sqs = offer_products(shop), environment.aws.client("sqs")
+    urls = [
+        url
+        for url in sqs.list_queues()["QueueUrls"]
+        if any(name in url for name in ("orders", "inventory", "payments")) and "dead" not in url
+    ]
+    assert len(urls) == 3
+    with shopping(shop, list(stock), CUSTOMERS) as crowd:
+        for _ in range(PURGES):
+            crowd.go_on(orders=1)
+            for url in urls:
+                sqs.purge_queue(QueueUrl=url)
+    return Drained(crowd.customers, stock)
+
+
+@pytest.mark.usefixtures("failing_deployment", "drained")
 def test_killed_pods_lose_nothing(environment: Environment, pods: Pods, shop: Shop) -> None:
     """Among them each relay, with what it had to send, and each consumer, with what it had received."""
     stock = offer_products(shop)
@@ -46,7 +72,7 @@ def test_killed_pods_lose_nothing(environment: Environment, pods: Pods, shop: Sh
     assert_nothing_was_lost(shop, environment, crowd.customers, stock)
 
 
-@pytest.mark.usefixtures("failing_deployment")
+@pytest.mark.usefixtures("failing_deployment", "drained")
 def test_a_restarted_database_loses_nothing(environment: Environment, shop: Shop) -> None:
     stock = offer_products(shop)
 
@@ -59,24 +85,9 @@ def test_a_restarted_database_loses_nothing(environment: Environment, shop: Shop
     assert_nothing_was_lost(shop, environment, crowd.customers, stock)
 
 
-@pytest.mark.usefixtures("failing_deployment")
-def test_drained_queues_lose_nothing(environment: Environment, shop: Shop) -> None:
-    """Everything that is under way between the services of the saga is thrown away: they ask again."""
-    stock, sqs = offer_products(shop), environment.aws.client("sqs")
-    urls = [
-        url
-        for url in sqs.list_queues()["QueueUrls"]
-        if any(name in url for name in ("orders", "inventory", "payments")) and "dead" not in url
-    ]
-    assert len(urls) == 3
-
-    with shopping(shop, list(stock), CUSTOMERS) as crowd:
-        for _ in range(PURGES):
-            crowd.go_on(orders=1)
-            for url in urls:
-                sqs.purge_queue(QueueUrl=url)
-
-    assert_nothing_was_lost(shop, environment, crowd.customers, stock)
+def test_drained_queues_lost_nothing(environment: Environment, shop: Shop, drained: Drained) -> None:
+    """Everything that was under way between the services of the saga was thrown away: they asked again."""
+    assert_nothing_was_lost(shop, environment, drained.customers, drained.stock)
 
 
 def test_a_version_that_does_not_start_does_not_replace_the_old_one_and_up_says_why(
