@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.local.files import write_private
+from shop.checkout import HOME, ROOT, local_pulumi_environment, pulumi_environment
 from shop.errors import NotUp, ShopError
-from tools.environment import HOME, ROOT, environment, programs
 
 LOCAL = "local"
 CACHE_SECONDS = 60
@@ -107,7 +107,7 @@ def _asked(stack: str) -> Mapping[str, Any]:
     if stack == LOCAL and not (HOME / "state/.pulumi").exists():
         return {}
     try:
-        given = environment() if stack == LOCAL else programs()
+        given = local_pulumi_environment() if stack == LOCAL else pulumi_environment()
         shown = subprocess.run(
             ["pulumi", "--non-interactive", "stack", "output", "--json", "--stack", stack],
             cwd=ROOT,
@@ -117,8 +117,8 @@ def _asked(stack: str) -> Mapping[str, Any]:
             errors="replace",
             timeout=PULUMI_SECONDS,
         )
-    except subprocess.CalledProcessError:
-        raise ShopError("the Pulumi CLI cannot be installed: make setup says why") from None
+    except FileNotFoundError:
+        raise ShopError("the Pulumi CLI is not there: make setup") from None
     except subprocess.TimeoutExpired:
         raise ShopError(f"`pulumi stack output -s {stack}` did not answer within {PULUMI_SECONDS} s") from None
     if shown.returncode != 0 and stack != LOCAL:

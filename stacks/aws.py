@@ -5,22 +5,27 @@ from pathlib import Path
 import pulumi
 from pulumi import ResourceOptions
 
-from infra import catalogue
-from infra.aws import rds_roots
+from infra.aws import rds_roots, telemetry
 from infra.aws.api import Api, ApiArgs, Stage, StageArgs
 from infra.aws.cluster import Cluster, ClusterArgs
-from infra.aws.connections import over_connections
 from infra.aws.databases import Databases, DatabasesArgs, Sizing
 from infra.aws.domain import Domain, DomainArgs
+from infra.aws.environment import Environment
+from infra.aws.foundation import Foundation
 from infra.aws.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.aws.log_key import LogKey, LogKeyArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs
 from infra.aws.people import People, PeopleArgs
-from infra.aws.quotas import over_quota
-from infra.aws.service import Foundation, Service, ServiceArgs, topics
 from infra.aws.telemetry import Telemetry, TelemetryArgs
+from infra.capabilities.database.declaration import relational_engines
+from infra.capabilities.routes.declaration import scopes
+from infra.contract import NOTHING
 from infra.kubernetes.platform import Platform, PlatformArgs
+from infra.service import catalogue
+from infra.service.aws import CAPABILITIES, Service, ServiceArgs
+from infra.service.connections import over_connections
+from infra.service.quotas import over_quota
 from stacks import providers
 from stacks.images import Images
 from stacks.settings import PROJECT, AwsSettings
@@ -150,7 +155,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
             protected=protected,
             log_days=watched.log_days,
         ),
-        shared_engines=declared.relational_engines if settings.databases.shared else (),
+        shared_engines=relational_engines(declared) if settings.databases.shared else (),
         alarm_topic_arn=alarms.topic_arn,
         dashboard=watched.dashboards,
     )
@@ -158,13 +163,17 @@ def deploy(stack: str, settings: AwsSettings) -> None:
 
     # The services, each from its declaration.
     images = Images(stack, prefix, ROOT, settings, on_aws)
-    foundation = Foundation(
-        environment=stack,
+    environment = Environment(
+        name=stack,
         prefix=prefix,
         region=region,
         account=account,
         permissions_boundary_arn=boundary,
-        namespace=PROJECT,
+        protected=protected,
+    )
+    foundation = Foundation(
+        environment=environment,
+        catalogue=declared,
         network=network,
         cluster=cluster,
         platform=platform,
@@ -172,30 +181,27 @@ def deploy(stack: str, settings: AwsSettings) -> None:
         people=people,
         load_balancer=load_balancer,
         api=api,
-        topics=topics(list(declared), on_aws),
+        telemetry=telemetry.BINDING if watched.traces else NOTHING,
         bootstrap_image=images.reference("database-bootstrap", ROOT / "infra" / "bootstrap"),
         alarm_topic_arn=alarms.topic_arn,
-        collects=watched.traces,
         container_insights=watched.container_logs,
         dashboards=watched.dashboards,
+        opts=on_aws,
     )
+    capabilities = [capability(foundation) for capability in CAPABILITIES]
     services: dict[str, Service] = {}
     for spec in declared:
         service_args = ServiceArgs(
             spec=spec,
             image=images.reference(spec.name, ROOT / settings.services / spec.name),
-            foundation=foundation,
-            subscriptions=declared.subscriptions(spec),
-            callers=declared.callers(spec),
             scale=settings.bounded_scale(spec.scale),
+            on=foundation,
+            capabilities=capabilities,
         )
         services[spec.name] = Service(spec.name, service_args, in_cluster)
 
     # All routes are there: the gateway opens.
-    routes = [route for each in services.values() for route in each.routes]
-    stage_args = StageArgs(
-        prefix=prefix, api=api, routes=routes, log_days=watched.log_days, log_key_arn=log_key.arn, domain=domain
-    )
+    stage_args = StageArgs(prefix=prefix, api=api, log_days=watched.log_days, log_key_arn=log_key.arn, domain=domain)
     stage = Stage("stage", stage_args, on_aws)
     overview_args = OverviewArgs(
         prefix=prefix,
@@ -212,7 +218,7 @@ def deploy(stack: str, settings: AwsSettings) -> None:
     pulumi.export("issuer", people.issuer)
     pulumi.export("user_pool_id", people.pool_id)
     pulumi.export("client_id", people.client_id)
-    pulumi.export("scopes", declared.scopes)
+    pulumi.export("scopes", scopes(declared))
     pulumi.export("callback_url", settings.callback_urls[0])
     pulumi.export("authorize_url", people.authorize_url)
     pulumi.export("token_url", people.token_url)

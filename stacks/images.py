@@ -5,9 +5,10 @@ from pathlib import Path
 import pulumi
 from pulumi import InvokeOutputOptions, ResourceOptions
 
-from infra.aws import build_context, registry, tags
+from infra import build_context
+from infra.aws import registry, tags
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs
-from infra.catalogue_checks import Problem
+from infra.declaration.problems import Problem
 from stacks import providers
 from stacks.settings import AwsSettings, SettingsError
 

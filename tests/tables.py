@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import boto3
 
-from infra.local.tables import EXPIRY, PARTITION_KEY, SORT_KEY
+from infra.contract import EXPIRY, PARTITION_KEY, SORT_KEY
 from tests.fixtures import Emulator
 
 

@@ -1,6 +1,6 @@
 """The gateway: an HTTP API that checks tokens and scopes, throttles, and passes requests to the load balancer.
 
-What AWS allows of routes, integrations and the like: infra/aws/quotas.py.
+What AWS allows of routes, integrations and the like: infra/service/quotas.py.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,8 @@ from pulumi import ResourceOptions
 
 from infra.aws.domain import Domain
 from infra.aws.load_balancer import LoadBalancer
-from infra.catalogue import Route, Throttle
+from infra.contract import DEFAULT_BURST, DEFAULT_RATE_PER_SECOND
 
-DEFAULT_THROTTLE = Throttle()
-"""Of a route that has none of its own; every declared one has."""
 ACCESS_LOG = {
     "requestId": "requestId",
     "requestTime": "requestTime",
@@ -51,6 +49,17 @@ class ApiArgs:
     """Whether people come by a domain of our own; AWS's address is closed then."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThrottledRoute:
+    """A route that is there, and what it lets through."""
+
+    key: str
+    """`GET /orders/{id}`"""
+    rate_per_second: int
+    burst: int
+    resource: pulumi.Resource
+
+
 class Api(pulumi.ComponentResource):
     """An HTTP API, its check of tokens, and its way into the network: to the load balancer and nowhere else."""
 
@@ -58,10 +67,12 @@ class Api(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     vpc_link_id: pulumi.Output[str]
     authorizer_id: pulumi.Output[str]
+    routes: list[ThrottledRoute]
+    """Of all services that have been made so far."""
 
     def __init__(self, name: str, args: ApiArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Api", name, None, opts)
-        self.verify_server_name = args.verify_server_name
+        self.verify_server_name, self.routes = args.verify_server_name, []
         api = aws.apigatewayv2.Api(
             name,
             name=args.prefix,  # a label, unique or not
@@ -126,8 +137,7 @@ class Api(pulumi.ComponentResource):
 class StageArgs:
     prefix: str
     api: Api
-    routes: Sequence[tuple[Route, pulumi.Resource]]
-    """Every declared route, and the resource that it became."""
+    """With all its routes."""
     log_days: int
     log_key_arn: pulumi.Input[str]
     domain: Domain | None
@@ -165,18 +175,18 @@ class Stage(pulumi.ComponentResource):
                 format=pulumi.Output.json_dumps({key: f"$context.{value}" for key, value in ACCESS_LOG.items()}),
             ),
             default_route_settings=aws.apigatewayv2.StageDefaultRouteSettingsArgs(
-                throttling_rate_limit=DEFAULT_THROTTLE.rate_per_second, throttling_burst_limit=DEFAULT_THROTTLE.burst
+                throttling_rate_limit=DEFAULT_RATE_PER_SECOND, throttling_burst_limit=DEFAULT_BURST
             ),
             route_settings=[
                 aws.apigatewayv2.StageRouteSettingArgs(
                     route_key=route.key,
-                    throttling_rate_limit=route.throttle.rate_per_second,
-                    throttling_burst_limit=route.throttle.burst,
+                    throttling_rate_limit=route.rate_per_second,
+                    throttling_burst_limit=route.burst,
                 )
-                for route, _ in args.routes
+                for route in args.api.routes
             ],
             # A setting for a route that is not there is refused.
-            opts=ResourceOptions(parent=self, depends_on=[resource for _, resource in args.routes]),
+            opts=ResourceOptions(parent=self, depends_on=[route.resource for route in args.api.routes]),
         )
         self.url = (
             self._mapped(name, args, args.domain, stage)

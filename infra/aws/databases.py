@@ -7,8 +7,8 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
-from infra.aws.database import Engine, Instance, InstanceArgs
-from infra.aws.observability import Watch, WatchArgs, WatchedDatabase
+from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.aws.observability import Watch, WatchArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,10 @@ class Databases(pulumi.ComponentResource):
     """A subnet group without a way to the internet, a key for what is at rest, and the shared instances."""
 
     kms_key_arn: pulumi.Output[str]
-    protected: bool
 
     def __init__(self, name: str, args: DatabasesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Databases", name, None, opts)
         self._args = args
-        self.protected = args.sizing.protected
         child = ResourceOptions(parent=self)
         key = aws.kms.Key(
             f"{name}-key", description="Databases and their master passwords", enable_key_rotation=True, opts=child
@@ -75,17 +73,10 @@ class Databases(pulumi.ComponentResource):
                 region=args.region,
                 alarm_topic_arn=args.alarm_topic_arn,
                 dashboard=args.dashboard,
-                database=self.watched(instance),
+                charts=instance.charts(),
+                alarms=instance.alarms(),
             ),
             ResourceOptions(parent=self),
-        )
-
-    def watched(self, instance: Instance) -> WatchedDatabase:
-        """What alarms of one of these instances have to know."""
-        return WatchedDatabase(
-            identifier=instance.identifier,
-            storage_gib=self._args.sizing.storage_gib,
-            max_connections=instance.max_connections,
         )
 
     def instance(self, name: str, engine: Engine, tags: Mapping[str, str], opts: ResourceOptions) -> Instance:

@@ -12,8 +12,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import alarms, dashboards, tags
-from infra.aws.alarms import Alarm
-from infra.aws.dashboards import Chart
+from infra.signals import Alarm, Chart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,40 +108,15 @@ def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dic
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchedDatabase:
-    """An RDS instance. If several services share it, one should be told only: its alarms are about all of them."""
-
-    identifier: pulumi.Input[str]
-    storage_gib: int
-    max_connections: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchedPods:
-    """Pods of a service, in a cluster with Container Insights."""
-
-    cluster_name: pulumi.Input[str]
-    namespace: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatchArgs:
-    """What the service has; None for what it has not."""
-
     service: str
+    """Or the engine of an instance that services share."""
     prefix: str
     region: str
-    alarm_topic_arn: pulumi.Input[str] | None
-    """None: a dashboard, but no alarms."""
+    alarm_topic_arn: pulumi.Input[str]
     dashboard: bool
-    load_balancer_arn_suffix: pulumi.Input[str] | None = None
-    target_group_arn_suffix: pulumi.Input[str] | None = None
-    queue_name: pulumi.Input[str] | None = None
-    dead_letter_name: pulumi.Input[str] | None = None
-    database: WatchedDatabase | None
-    table_name: pulumi.Input[str] | None = None
-    pods: WatchedPods | None = None
-    """None: Container Insights is off."""
+    charts: Sequence[Chart]
+    alarms: Sequence[Alarm]
 
 
 class Watch(pulumi.ComponentResource):
@@ -153,33 +127,12 @@ class Watch(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WatchArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Watch", name, None, opts)
-        shown, watched = _of(args)
         prefix = f"{args.prefix}-{args.service}"
         child = ResourceOptions(parent=self)
-        self.dashboard_url = _dashboard(name, prefix, args.region, shown, child) if shown and args.dashboard else None
-        _sound(name, prefix, watched, args.alarm_topic_arn, tags.of_service(args.service), child)
+        shown = args.charts if args.dashboard else ()
+        self.dashboard_url = _dashboard(name, prefix, args.region, shown, child) if shown else None
+        _alarms(name, prefix, args.alarms, args.alarm_topic_arn, tags.of_service(args.service), child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
-
-
-def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
-    shown: list[Chart] = []
-    watched: list[Alarm] = []
-    if args.target_group_arn_suffix is not None and args.load_balancer_arn_suffix is not None:
-        balancer = {"TargetGroup": args.target_group_arn_suffix, "LoadBalancer": args.load_balancer_arn_suffix}
-        shown += dashboards.traffic(balancer)
-        watched += alarms.traffic(balancer)
-    if args.queue_name is not None and args.dead_letter_name is not None:
-        shown += dashboards.queue(args.queue_name, args.dead_letter_name)
-        watched += alarms.queue(args.queue_name, args.dead_letter_name)
-    if args.database is not None:
-        shown += dashboards.database(args.database.identifier)
-        watched += alarms.database(args.database.identifier, args.database.storage_gib, args.database.max_connections)
-    if args.table_name is not None:
-        shown += dashboards.table(args.table_name)
-        watched += alarms.table(args.table_name)
-    if args.pods is not None:
-        shown += dashboards.containers(args.pods.cluster_name, args.pods.namespace, args.service)
-    return shown, watched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +141,7 @@ class OverviewArgs:
     region: str
     api_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
-    alarm_topic_arn: pulumi.Input[str] | None
+    alarm_topic_arn: pulumi.Input[str]
     nat_gateway_ids: Sequence[pulumi.Input[str]]
     cluster_name: pulumi.Input[str] | None
     """None: Container Insights is off."""
@@ -208,7 +161,7 @@ class Overview(pulumi.ComponentResource):
         ]
         child = ResourceOptions(parent=self)
         self.dashboard_url = _dashboard(name, args.prefix, args.region, shown, child)
-        _sound(name, args.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
+        _alarms(name, args.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
 
 
@@ -219,16 +172,15 @@ def _dashboard(name: str, physical: str, region: str, charts: Sequence[Chart], o
     return dashboards.url(region, physical)
 
 
-def _sound(
+def _alarms(
     name: str,
     prefix: str,
-    watched: Sequence[Alarm],
-    topic_arn: pulumi.Input[str] | None,
+    alarms_of_it: Sequence[Alarm],
+    topic_arn: pulumi.Input[str],
     carried: Mapping[str, str] | None,
     opts: ResourceOptions,
 ) -> None:
-    """Makes the alarms, if there is a topic. A person reads their names in a mail: no random characters in them."""
-    if topic_arn is None:
-        return
-    for alarm in watched:
-        alarms.sound(f"{name}-{alarm.key}", alarm, f"{prefix}-{alarm.key}", topic_arn, carried, opts)
+    """A person reads their names in a mail: no random characters in them."""
+    for alarm in alarms_of_it:
+        physical = f"{prefix}-{alarm.key}"
+        alarms.create_metric_alarm(f"{name}-{alarm.key}", alarm, physical, topic_arn, carried, opts)

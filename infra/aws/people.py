@@ -7,16 +7,12 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
-PASSWORD_MINIMUM_LENGTH = 12
-"""Length instead of kinds of characters, as NIST SP 800-63B asks for."""
-ACCESS_TOKEN_MINUTES = 60
+from infra.contract import ACCESS_TOKEN_MINUTES, PASSWORD_MINIMUM_LENGTH, STAFF, Tokens
+
 REFRESH_TOKEN_DAYS = 30
 TIER = "ESSENTIALS"
 """What Cognito gives a new pool. Threat protection (`advanced_security_mode`) is refused below PLUS, which costs 0.02
 dollars for each person of a month from the first one on; a pool can change its tier at any time, people stay."""
-STAFF = "staff"
-"""The group of those who run the shop. A scope is what a person lets an application do, and anybody may ask for any;
-who may change products is for the service to ask of `cognito:groups`."""
 CLASSIC_SIGN_IN_PAGE = 1
 """A plain HTML form, which `make token` can fill in. Managed login (2) is a JavaScript application."""
 
@@ -26,7 +22,7 @@ class PeopleArgs:
     prefix: str
     """Of the environment: `shop-dev`. May not have `aws`, `amazon` or `cognito` in it: Cognito reserves them."""
     scopes: Mapping[str, Mapping[str, str]]
-    """Service -> scope -> what the person is asked to agree to. At most 49 scopes altogether: infra/aws/quotas.py."""
+    """Service -> scope -> what the person is asked to agree to. At most 49 scopes: infra/service/quotas.py."""
     callback_urls: Sequence[str]
     """Where a code may be sent: https, or http on localhost or 127.0.0.1."""
     protected: bool
@@ -49,6 +45,7 @@ class People(pulumi.ComponentResource):
     client_id: pulumi.Output[str]
     issuer: pulumi.Output[str]
     jwks_url: pulumi.Output[str]
+    tokens: Tokens
     authorize_url: pulumi.Output[str]
     token_url: pulumi.Output[str]
 
@@ -77,6 +74,7 @@ class People(pulumi.ComponentResource):
         pages = pulumi.Output.concat("https://", domain.domain, f".auth.{args.region}.amazoncognito.com/oauth2/")
         self.authorize_url = pulumi.Output.concat(pages, "authorize")
         self.token_url = pulumi.Output.concat(pages, "token")
+        self.tokens = Tokens(issuer=self.issuer, audience=self.client_id, jwks_url=self.jwks_url)
         self.register_outputs({"issuer": self.issuer, "client_id": self.client_id})
 
     def _pool(self, name: str, args: PeopleArgs) -> aws.cognito.UserPool:

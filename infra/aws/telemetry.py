@@ -7,15 +7,20 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws.cluster import Cluster
-from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
-from infra.kubernetes import collector
+from infra.aws.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from infra.contract import Binding, Egress, Pods, Statement
+from infra.kubernetes import collector, labels
 from infra.kubernetes.collector import Collector, CollectorArgs
 from infra.kubernetes.collector_config import OTLP_PORT
 from infra.kubernetes.platform import Platform
 
-PORT = OTLP_PORT
-ENDPOINT = f"http://{collector.NAME}:{PORT}"
-"""OTEL_EXPORTER_OTLP_ENDPOINT of the services. By name, not by output: no service has to wait for the collector."""
+COLLECTOR = Pods(collector.NAME, labels.COLLECTOR)
+BINDING = Binding(
+    variables={"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.NAME}:{OTLP_PORT}"},
+    ingress=[COLLECTOR],
+    egress=[Egress(to=[COLLECTOR], port=OTLP_PORT)],
+)
+"""Of every service: it sends traces, and its metrics are fetched. By name, not by output: none waits for it."""
 TRACES = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 """AWS's own policy: what X-Ray is written with cannot be limited to a resource."""
 

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra import catalogue
-from infra.catalogue import Catalogue
-from tools.planned import Plan, Planned, plan
-from tools.programs import ROOT, program
+from infra.service import catalogue
+from infra.service.catalogue import Catalogue
+from plans.planned import Plan, Planned, plan
+from plans.programs import ROOT, program
 
 SERVICES = Path("services")
 """The declarations of the whole shop."""

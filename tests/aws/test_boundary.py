@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from plans.planned import Plan, Planned
 from tests.aws import planning
 from tests.aws.calls import needed
 from tests.aws.cloudformation import ACCOUNT, REGION, allowed
 from tests.aws.planning import document
 from tests.aws.probes import LEFT_OPEN, LEFT_OPEN_TO_DEPLOYMENTS, PROBES, Probe
 from tests.aws.roles import managed, statements_of
-from tools.planned import Plan, Planned
 
 MANAGED: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("managed_policies.yaml").read_text())
 NOT_USED = {

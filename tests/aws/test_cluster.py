@@ -9,9 +9,9 @@ import pulumi_aws as aws
 import pytest
 
 from infra.aws.cluster import Cluster, ClusterArgs
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, Planned, plan
 from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, Planned, plan
 
 ADMINS = (f"arn:aws:iam::{ACCOUNT}:role/shop-dev-deploy", f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/people")
 ARGS = ClusterArgs(

@@ -7,9 +7,10 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.aws.database import Engine, Instance, InstanceArgs, Table, TableArgs
-from tools import made_up
-from tools.planned import Answer, Plan, plan
+from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.capabilities.table.aws import Table, TableArgs
+from plans import made_up
+from plans.planned import Answer, Plan, plan
 
 SECRET = f"arn:aws:secretsmanager:{made_up.REGION}:{made_up.ACCOUNT}:secret:rds!db-orders-database"
 TAGS = {"Service": "orders"}

@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 from infra.aws.log_key import LogKey, LogKeyArgs
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 from tests.aws.planning import environment
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
 
 ARGS = LogKeyArgs(prefix="shop-dev", region=REGION, account=ACCOUNT, protected=False)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from infra.aws.network import Network, NetworkArgs
-from tools.made_up import ACCOUNT, REGION, ZONES
-from tools.planned import Plan, plan
+from plans.made_up import ACCOUNT, REGION, ZONES
+from plans.planned import Plan, plan
 
 ARGS = NetworkArgs(
     cidr="10.0.0.0/16",

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from infra.aws import rds_roots
-from infra.catalogue import CatalogueError
+from infra.service.catalogue import CatalogueError
+from plans.planned import Plan
 from stacks.settings import SettingsError
 from tests.aws.planning import (
     copy_of_declarations,
@@ -25,7 +26,6 @@ from tests.aws.planning import (
 from tests.aws.promises import PROMISES, Promise
 from tests.aws.slices import instance, slice_of
 from tests.policies.on_plans import violations
-from tools.planned import Plan
 
 STACKS = ("dev", "staging", "prod")
 ZONES = {"dev": "ab", "staging": "ab", "prod": "abc"}
@@ -481,7 +481,7 @@ def test_a_domain_of_ones_own_encrypts_the_hop_inside_and_closes_the_address_of_
 def test_a_region_with_too_few_zones_is_refused_before_anything_but_the_provider_is_registered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tools.made_up.ZONES", ("eu-central-1a",))
+    monkeypatch.setattr("plans.made_up.ZONES", ("eu-central-1a",))
 
     with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:network.zones: `2` is more than eu-central-1 has"):
         environment("dev", observability={"email": "someone@shop.example"})

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from infra.aws import rds_roots
-from infra.aws.database import CERTIFICATE_AUTHORITY
+from infra.aws.database_instance import CERTIFICATE_AUTHORITY
 
 ALGORITHMS = {"RSA2048", "RSA4096", "ECC384"}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 
-OURS = ("infra", "shop", "stacks", "tests", "tools")
+OURS = ("infra", "plans", "shop", "stacks", "tests", "tools")
 IMPORT = re.compile(
     r"^ *(?:from (?P<package>[\w.]+) import (?:\((?P<several>[^)]*)\)|(?P<names>[^\n(]*))|import (?P<module>[\w.]+))",
     re.MULTILINE,

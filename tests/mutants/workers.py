@@ -17,7 +17,7 @@ from tests.mutants.worker import SECONDS
 
 LINKED = (".venv", ".shop")
 """What a copy shares with the checkout: nothing in them is changed."""
-COMPILED = ("infra", "stacks", "tests", "tools")
+COMPILED = ("infra", "plans", "shop", "stacks", "tests", "tools")
 
 
 def judged(

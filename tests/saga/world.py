@@ -32,19 +32,19 @@ from orders import handlers as ordering
 from orders import tables as orders_tables
 from orders.domain.basket import NewOrder, Product, Quote
 from orders.domain.saga import NotCancellable
-from orders.placing import Till
-from orders.prices import PricesUnavailable
+from orders.placing import OrderPlacement
+from orders.quotes import QuoteUnavailable
 from orders.subscriptions import HANDLERS as ORDERS
 from orders.workers import SagaTimer
 from payments import tables as payments_tables
-from payments.fake_provider import BackOffice, FakeProvider
+from payments.fake_provider import FakeProvider, FakeProviderWorker
+from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS as PAYMENTS
-from payments.teller import Teller
-from payments.workers import Cashier, WakingInbox
+from payments.workers import PaymentWorker, WakingInbox
 from sqlalchemy import event as on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra import catalogue
+from infra.service import catalogue
 from tests.fixtures import FreshDatabase, Postgres
 
 SERVICES = ("orders", "inventory", "payments")
@@ -78,7 +78,7 @@ class Message:
 
 class NoPromotions:
     async def quote(self, lines: Sequence[tuple[Product, int]], coupons: Sequence[str]) -> Quote:
-        raise PricesUnavailable
+        raise QuoteUnavailable
 
 
 @dataclass
@@ -124,11 +124,15 @@ class World:
     def _start_again(self) -> None:
         """Processes anew: what they had in memory is gone."""
         home, due = self.databases, asyncio.Event()
-        self.till = Till(home["orders"], NoPromotions())
+        self.placement = OrderPlacement(home["orders"], NoPromotions())
         self.timer = SagaTimer(home["orders"])
         self.expirer = ReservationExpirer(home["inventory"])
-        self.cashier = Cashier(home["payments"], Teller(self.fake, call_seconds=NO_ANSWER_SECONDS), due)
-        self.back_office = BackOffice(self.fake, lambda notice: self.cashier.hear(notice, self.now))
+        self.payment_worker = PaymentWorker(
+            home["payments"], ProviderClient(self.fake, call_seconds=NO_ANSWER_SECONDS), due
+        )
+        self.provider_worker = FakeProviderWorker(
+            self.fake, lambda callback: self.payment_worker.handle_callback(callback, self.now)
+        )
         self.inboxes: Mapping[str, Inbox[AsyncConnection]] = {
             "orders": SqlInbox(home["orders"]),
             "inventory": StockInbox(home["inventory"]),
@@ -180,7 +184,7 @@ class World:
         )
 
         async def work() -> None:
-            order, _ = await self.till.place(customer_id="ada", wanted=wanted, key=key)
+            order, _ = await self.placement.place(customer_id="ada", wanted=wanted, key=key)
             assert self.placed.setdefault(key, order.id) == order.id, "a repeated request made another order"
 
         await self.attempt(work, dies_before)
@@ -232,10 +236,10 @@ class World:
 
         async def rounds() -> None:
             nonlocal done
-            workers: list[Any] = [self.timer, self.expirer, self.cashier, self.back_office]
+            workers: list[Any] = [self.timer, self.expirer, self.payment_worker, self.provider_worker]
             self.chance.shuffle(workers)
             for worker in workers:
-                done += await worker.round(self.now)
+                done += await worker.run_once(self.now)
 
         await self.attempt(rounds, dies_before)
         return done

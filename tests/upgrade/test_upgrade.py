@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from plans.planned import Plan, Planned
 from tests.upgrade.urns import STACKS, file, known, made, planned, released
-from tools.planned import Plan, Planned
 
 HOLD_DATA = frozenset(
     {

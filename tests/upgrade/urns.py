@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.planned import Plan, Planned, plan
-from tools.programs import program
+from plans.planned import Plan, Planned, plan
+from plans.programs import program
 
 RELEASED = Path(__file__).parent / "released"
 STACKS = ("dev", "prod")

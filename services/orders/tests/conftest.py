@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from uuid import uuid4
 
-import chassis.database
+import chassis.engine
 import httpx
 import pytest
 from chassis import migrations
@@ -62,7 +62,7 @@ async def app(
     settings: OrdersSettings, promotions: Promotions, lock_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[FastAPI]:
     """The service without its workers: what it puts into the outbox stays there to be looked at."""
-    monkeypatch.setattr(chassis.database, "LOCK_SECONDS", lock_seconds)
+    monkeypatch.setattr(chassis.engine, "LOCK_SECONDS", lock_seconds)
     app = create_app(replace(service(settings, prices=promotions), workers=()))
     async with app.router.lifespan_context(app):
         yield app

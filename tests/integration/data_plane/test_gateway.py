@@ -82,7 +82,7 @@ def test_a_request_arrives_as_it_was_sent_but_for_what_is_the_gateways_to_say(
         ("gr%C3%BCn", "gr%C3%BCn"),
         ("100%25", "100%25"),
         ("a%3Fb", "a%3Fb"),
-        ("a%2Fb", "a/b"),  # API Gateway takes the encoding off: see infra/aws/entrance.py
+        ("a%2Fb", "a/b"),  # API Gateway takes the encoding off: see infra/capabilities/routes/aws.py
     ],
 )
 def test_a_path_keeps_its_encoding_where_it_needs_one(

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from infra.aws.workload_identity import administer_people
+from infra.capabilities.people.aws import administer_people
 from tests.integration.data_plane.shop_stand_in import (
     CLUSTER,
     OWN,

@@ -1,6 +1,6 @@
 """The names of the images, and what a program complains of when it is started without what it needs."""
 
-from infra import catalogue
+from infra.service import catalogue
 from tests.integration.harness.images.images import BOOTSTRAP
 from tests.integration.harness.machine.paths import ROOT
 

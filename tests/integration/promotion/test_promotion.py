@@ -14,8 +14,9 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
 from infra.local.binaries import go
+from plans.programs import aws_settings
 from tests.authority import CERTIFICATE, authority
 from tests.integration.harness.images.private_registry import PrivateRegistry
 from tests.integration.harness.machine.paths import ROOT
@@ -27,7 +28,6 @@ from tests.integration.harness.machine.toolchain import (
     explained,
     of_this_machine,
 )
-from tools.programs import aws_settings
 
 # The first one builds the provider, if it is not there.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -36,7 +36,7 @@ STACK = "prod"
 PROGRAM = f"""
 import pulumi
 from stacks.images import Images
-from tools.programs import ROOT, aws_settings
+from plans.programs import ROOT, aws_settings
 
 images = Images("{STACK}", "shop-{STACK}", ROOT, aws_settings("{STACK}"), pulumi.ResourceOptions())
 pulumi.export("image", images.reference("orders", ROOT / "services" / "orders"))

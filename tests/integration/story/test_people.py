@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalogue
 from infra.kubernetes import collector, labels
+from infra.service import catalogue
 from tests.e2e.shop import waited_for
 from tests.integration.harness.images.collector_stand_in import RECEIVED
 from tests.integration.harness.machine.paths import ROOT

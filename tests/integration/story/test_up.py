@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from infra import catalogue
 from infra.aws import log_groups
+from infra.service import catalogue
 from tests.e2e.shop import Shop
 from tests.integration.harness.stack.environment import Environment, Pods
 from tests.integration.harness.stack.planned import planned
@@ -42,7 +42,7 @@ def test_the_api_server_admits_every_pod_and_each_migration_has_ended(environmen
     deployments = environment.cluster.items("/apis/apps/v1/namespaces/shop/deployments")
     jobs = environment.cluster.items("/apis/batch/v1/namespaces/shop/jobs")
     declared = catalogue.load(environment.stack.services)
-    relational = [spec.name for spec in declared if spec.database and spec.database.relational]
+    relational = [spec.name for spec in declared if spec.relational_engine]
 
     available = {each["metadata"]["name"]: each["status"].get("availableReplicas") for each in deployments}
     assert available == dict.fromkeys([*declared.services, "otel-collector"], 1)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.aws import build_context
+from infra import build_context
 from infra.local.readiness import port_is_free
 from tests.authority import Authority, authority
 from tests.fixtures import free_port

@@ -1,8 +1,8 @@
 """What the story of the stack should come to, by the program on mocks."""
 
+from plans.planned import plan
+from plans.programs import program
 from tests.integration.harness.stack.stack import NAME, Stack
-from tools.planned import plan
-from tools.programs import program
 
 
 def planned(stack: Stack) -> set[tuple[str, str]]:

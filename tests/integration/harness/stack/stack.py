@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from infra import catalogue
+from infra.service import catalogue
 from stacks.settings import PROJECT
 from tests.integration.harness.aws import calls
 from tests.integration.harness.aws.account import CREDENTIALS, Aws
