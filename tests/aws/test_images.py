@@ -57,7 +57,7 @@ def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories(p
 
 
 def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_the_state(promoted: Plan) -> None:
-    """The provider takes a login only for registries that it is told of (tests/integration/test_promotion.py)."""
+    """The provider takes a login only for registries that it is told of (tests/integration/promotion)."""
     provider = promoted.named("pulumi:providers:docker", "docker")
 
     assert provider == {
@@ -68,7 +68,7 @@ def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_t
 
 
 # Whoever adds one: mocks answer it, so prove it on a real provider first. Zones and log groups are looked up in every
-# run of tests/integration/test_emulated.py, an image in tests/integration/test_promotion.py.
+# run of tests/integration/story, an image in tests/integration/promotion.
 LOOK_UPS = {
     ("aws:cloudwatch/getLogGroups:getLogGroups", "pulumi:providers:aws::aws"),
     ("aws:index/getAvailabilityZones:getAvailabilityZones", "pulumi:providers:aws::aws"),

@@ -12,11 +12,11 @@ import httpx
 from infra.capabilities.routes.aws import SERVICE_HEADER
 from shop.outputs import Outputs
 from tests.fixtures import wait_for
-from tests.integration.control_plane import ControlPlane
 from tests.integration.data_plane.pods_stand_in import PORT, Pod
-from tests.integration.data_plane.settings import ACCOUNT, REGION
-from tests.integration.emulators import Aws
-from tests.integration.pods.network import POD_IDENTITY
+from tests.integration.harness.aws.account import Aws
+from tests.integration.harness.aws.data_plane.settings import ACCOUNT, REGION
+from tests.integration.harness.cluster.control_plane import ControlPlane
+from tests.integration.harness.machine.network import POD_IDENTITY
 
 CLUSTER, NAMESPACE, SERVICE = "shop-emulated", "shop", "orders"
 SCOPE = "orders/read"
@@ -183,7 +183,7 @@ def _load_balancer(aws: Aws) -> tuple[dict[str, str], str]:
     """Its target groups, by service, and its listener."""
     elb = aws.client("elbv2")
     subnet = aws.client("ec2").describe_subnets()["Subnets"][0]
-    balancer = elb.create_load_balancer(Name="entrance", Subnets=[subnet["SubnetId"]])["LoadBalancers"][0]
+    balancer = elb.create_load_balancer(Name="shop", Subnets=[subnet["SubnetId"]])["LoadBalancers"][0]
     fixed = {"ContentType": "application/json", "MessageBody": '{"message":"Not Found"}', "StatusCode": "404"}
     listener = elb.create_listener(
         LoadBalancerArn=balancer["LoadBalancerArn"],
