@@ -1,4 +1,4 @@
-"""Plans of the AWS program for tests, each made once in a process."""
+"""Plans of the AWS program for tests, each made once in a run."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from typing import Any
 
 from infra import catalogue
 from infra.catalogue import Catalogue
+from tests.shared import once_in_a_run
 from tools.planned import Plan, Planned, plan
 from tools.programs import ROOT, program
 
@@ -56,12 +57,13 @@ def environment(stack: str, services: Path = SERVICES, **settings: Any) -> Plan:
 @cache
 def with_a_domain() -> Plan:
     """Production under a name of its own."""
-    return environment("prod", domain={"name": "api.shop.example", "zone_id": "Z0123456789"})
+    domain = {"name": "api.shop.example", "zone_id": "Z0123456789"}
+    return once_in_a_run("with-a-domain", lambda: environment("prod", domain=domain))
 
 
 @cache
 def _of_its_own_settings(stack: str) -> Plan:
-    return plan(program(stack, given_for(SERVICES)), stack)
+    return once_in_a_run(f"plan-{stack}", lambda: plan(program(stack, given_for(SERVICES)), stack))
 
 
 def registered(plan: Plan) -> set[str]:
