@@ -11,7 +11,10 @@ ENVIRONMENT := exports="$$($(PYTHON) -m tools.environment $(STACK))" && eval "$$
 YES := $(CI)
 ifeq ($(STACK),local)
 HOW := --yes --skip-preview --suppress-outputs
+# Made once; every command names its stack.
+SELECT = $(if $(wildcard .shop/state/.pulumi/stacks/shop/local.json),,&& pulumi stack select local --create > /dev/null)
 else
+SELECT := && pulumi stack select $(STACK) > /dev/null
 HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
 # AWS makes some log groups again after they are deleted.
@@ -35,7 +38,7 @@ help: ## this list
 	@tools/bootstrap
 
 setup: .venv/.synced ## installs what is missing: Python packages into .venv, the Pulumi CLI into .shop
-	@$(ENVIRONMENT) && pulumi stack select $(STACK) $(if $(filter local,$(STACK)),--create) > /dev/null
+	@$(ENVIRONMENT) $(SELECT)
 
 env: $(if $(filter local,$(STACK)),setup,.venv/.synced) ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
 	@$(PYTHON) -m tools.environment $(STACK)
