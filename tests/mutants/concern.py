@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -40,6 +40,21 @@ class Concern:
     @cache  # noqa: B019 (there is one of it in a run)
     def is_near(self, file: str, test: str) -> bool:
         return test in self.tests(file)
+
+    def is_run_by(self, modules: Sequence[str], file: str) -> bool:
+        """Whether one of them, started as a program, imports the file in any way."""
+        return any(file in self._reached(module) for module in modules)
+
+    @cache  # noqa: B019 (there is one of it in a run)
+    def _reached(self, module: str) -> frozenset[str]:
+        seen = {file for name in (module, f"{module}.__main__") if (file := self._file(name))}
+        waiting = deque(seen)
+        while waiting:
+            each = waiting.popleft()
+            found = {file for name in _imported(self._root / each) if (file := self._file(name))} - seen
+            seen |= found
+            waiting.extend(found)
+        return frozenset(seen)
 
     def _beside(self, file: str) -> Mapping[str, int]:
         """What nobody imports, as a `__main__.py`, is started by the tests of its package."""

@@ -44,6 +44,7 @@ def forked(work: Callable[[], str], limit_seconds: float = LIMIT_SECONDS) -> Res
 def _in_child(work: Callable[[], str], read: int, write: int) -> None:
     os.setpgid(0, 0)
     os.close(read)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored by what a shell runs beside
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

@@ -97,7 +97,7 @@ class Judge:
             named = recorded.starts_processes and self._concern.is_near(file, group)
             return recorded.sound if named or file in recorded.read else set()
         source = Path(file).read_bytes()
-        if recorded.starts_processes and self._concern.is_near(file, group):
+        if self._concern.is_run_by(recorded.started, file):
             return recorded.sound
         if at_import(source, mutant.start):
             near = group.startswith(GOLDEN) or self._concern.is_near(file, group)

@@ -4,11 +4,13 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ MUTATED = ("infra", "stacks")
 """Packages whose lines are watched."""
 UNSEEN = ("docs/", "tests/mutants/")
 STARTS_A_PROCESS = ("subprocess.Popen", "os.posix_spawn", "os.fork")
+IMPORTED = re.compile(r"\b(?:from|import) ([\w.]+)")
 AT_COLLECTION = ""
 """Context of the lines that run while modules are imported."""
 
@@ -36,6 +39,8 @@ class Recording:
     """Files of the checkout, but Python, that were opened."""
     starts_processes: bool
     """What these run is not seen."""
+    started: Sequence[str]
+    """Modules that were started as programs: `python -m infra.local.gateway`."""
     lines: str
     """File with the lines, as coverage keeps them."""
 
@@ -79,11 +84,12 @@ def locked(folder: Path, group: str) -> Iterator[None]:
 def record(folder: Path, group: str, options: Sequence[str]) -> str:
     """Runs the group in this process and in the current folder, a checkout, and keeps what it did."""
     checkout, kept_in = Path.cwd(), file(folder, group)
-    lines, opened, events = kept_in.with_suffix(".coverage"), set[str](), set[str]()
+    lines, opened, events, started = kept_in.with_suffix(".coverage"), set[str](), set[str](), set[str]()
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event in STARTS_A_PROCESS:
             events.add(event)
+            started.update(_modules(arguments))
         elif event == "open" and isinstance(arguments[0], str | os.PathLike):
             opened.add(os.fspath(arguments[0]))
 
@@ -102,6 +108,7 @@ def record(folder: Path, group: str, options: Sequence[str]) -> str:
         failing=sorted(recorder.failing),
         read=sorted(_within(checkout, opened)),
         starts_processes=bool(events),
+        started=sorted(started),
         lines=lines.name,
     )
     written = kept_in.with_suffix(".written")
@@ -143,6 +150,13 @@ class _Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failing.add(report.nodeid)
+
+
+def _modules(arguments: tuple[Any, ...]) -> Iterator[str]:
+    """What follows `-m` among the arguments of a command, or is imported in a program that is one of them."""
+    words = [str(word) for each in arguments if isinstance(each, list | tuple) for word in each]
+    yield from (word for option, word in pairwise(words) if option == "-m")
+    yield from (module for word in words for module in IMPORTED.findall(word))
 
 
 def _cpu_seconds() -> float:
