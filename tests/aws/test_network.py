@@ -261,5 +261,5 @@ def test_the_role_of_the_flow_log_stays_within_the_boundary_of_the_environment()
 
 
 def test_a_network_that_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(ValueError, match="4 zones will not do"):
+    with pytest.raises(ValueError, match="4 zones are invalid"):
         network(replace(ARGS, zones=[*ZONES, "eu-central-1d"]))
