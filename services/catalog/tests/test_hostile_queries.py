@@ -21,7 +21,7 @@ from .test_bad_input import assert_problem
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS = 5.0
+MAX_CPU_SECONDS = 5.0
 """Far more than any refusal takes (tens of milliseconds), and far less than what the attack would."""
 
 
@@ -76,9 +76,9 @@ TOO_COSTLY = {
 
 async def refused(shop: Shop, body: Any) -> list[dict[str, Any]]:
     """The errors of a query that was not executed, and refused in time."""
-    started = time.monotonic()
+    started = time.process_time()
     answer = await shop.public.post("/graphql", json=body)
-    assert time.monotonic() - started < MOST_SECONDS
+    assert time.process_time() - started < MAX_CPU_SECONDS
     assert answer.status_code == 400, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     document = answer.json()

@@ -34,7 +34,7 @@ SDL = (FOLDER / "schema.graphql").read_text()
 OPERATIONS = [
     (path, method) for path, operations in json.loads(DOCUMENT.read_text())["paths"].items() for method in operations
 ]
-MOST_SECONDS = 10.0
+MAX_CPU_SECONDS = 10.0
 """A query has 5 s to execute; the rest is for a machine that runs other tests."""
 
 
@@ -101,9 +101,9 @@ def test_whatever_is_asked_is_answered_in_time(settings: CatalogSettings, tokens
         def check(query: object) -> None:
             shop.pricing.requests.clear()
             shop.inventory.asked.clear()
-            started = time.monotonic()
+            started = time.process_time()
             answer = runner.run(shop.query(str(query)))
-            assert time.monotonic() - started < MOST_SECONDS
+            assert time.process_time() - started < MAX_CPU_SECONDS
             assert answer.status_code in (200, 400, 422), answer.text
             currencies = [request.lines[0].list_price.currency for request in shop.pricing.requests]
             assert len(currencies) == len(set(currencies))
