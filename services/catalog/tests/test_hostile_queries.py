@@ -86,12 +86,12 @@ async def refused(shop: Shop, body: Any) -> list[dict[str, Any]]:
     return document["errors"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("query", "reason"), TOO_COSTLY.values(), ids=TOO_COSTLY.keys())
-async def test_a_query_that_is_too_costly_is_refused_with_the_limit(shop: Shop, query: str, reason: str) -> None:
-    [error] = await refused(shop, {"query": query})
+async def test_a_query_that_is_too_costly_is_refused_with_the_limit(shop: Shop) -> None:
+    for case, (query, reason) in TOO_COSTLY.items():
+        [error] = await refused(shop, {"query": query})
 
-    assert error["extensions"] == {"code": "TOO_COSTLY"}
-    assert reason in error["message"]
+        assert error["extensions"] == {"code": "TOO_COSTLY"}, case
+        assert reason in error["message"], case
     assert (shop.pricing.asked, shop.inventory.asked) == ([], [])
 
 
@@ -159,12 +159,12 @@ NOT_VALID = {
 }
 
 
-@pytest.mark.parametrize(("query", "code"), NOT_VALID.values(), ids=NOT_VALID.keys())
-async def test_a_query_that_is_not_valid_is_refused_with_a_reason(shop: Shop, query: str, code: str) -> None:
-    errors = await refused(shop, {"query": query})
+async def test_a_query_that_is_not_valid_is_refused_with_a_reason(shop: Shop) -> None:
+    for case, (query, code) in NOT_VALID.items():
+        errors = await refused(shop, {"query": query})
 
-    assert {error["extensions"]["code"] for error in errors} == {code}
-    assert all(0 < len(error["message"]) <= 300 for error in errors)
+        assert {error["extensions"]["code"] for error in errors} == {code}, case
+        assert all(0 < len(error["message"]) <= 300 for error in errors), case
 
 
 async def test_a_flood_of_mistakes_is_answered_with_a_few_of_them(shop: Shop) -> None:
