@@ -18,7 +18,7 @@ from payments.provider import Pending
 from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS
 from payments.tables import payments
-from payments.workers import AT_ONCE, PaymentWorker, WakingInbox
+from payments.workers import MAX_IN_FLIGHT, PaymentWorker, WakingInbox
 from structlog.testing import capture_logs
 
 from tests.fixtures import eventually
@@ -200,16 +200,16 @@ async def test_a_payment_worker_has_a_bounded_number_of_payments_in_hand(shop: S
 
     stub = Stub(wait)
     worker = worker_of(shop, stub)
-    await shop.receive(*(reserved(uuid4()) for _ in range(AT_ONCE + 1)))
+    await shop.receive(*(reserved(uuid4()) for _ in range(MAX_IN_FLIGHT + 1)))
     first = asyncio.create_task(worker.run_once(NOON))
 
     async def full() -> bool:
-        return len(stub.keys) == AT_ONCE
+        return len(stub.keys) == MAX_IN_FLIGHT
 
     await eventually(full)
     assert await worker.run_once(NOON) == 0
     release.set()
-    assert await first == AT_ONCE
+    assert await first == MAX_IN_FLIGHT
     assert await worker.run_once(NOON) == 1
 
 
