@@ -31,7 +31,7 @@ async def data_plane(plane: DataPlane, config: Config, app: "ASGIFramework") -> 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _listen(plane, config, folder)
     asking = await logins.serve()
-    for mend in (ministack_patches.mend, *names.MENDS, *entrance.MENDS):
+    for mend in (ministack_patches.apply, *names.MENDS, *entrance.MENDS):
         mend()
     rds_runs_servers(Instances(plane, asking.sockets[0].getsockname()[1]))
     cluster = ApiServer(plane)
