@@ -167,9 +167,9 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
     def tested(target: str) -> list[str]:
         return [call.removeprefix("python -m ") for call in checkout.make(target) if call.startswith("python -m ")]
 
-    workers = "pytest --numprocesses 3 --dist"
+    workers, tried = "pytest --numprocesses 3 --dist", "--hypothesis-profile quick"
     checked = "infra plans shop stacks services tests tools conftest.py"
-    assert tested("unit") == [f"{workers} worksteal -m not e2e and not integration and not slow []"]
+    assert tested("unit") == [f"{workers} worksteal {tried} -m not e2e and not integration and not slow []"]
     assert tested("test")[-1:] == [f"{workers} loadgroup -m not integration [local]"]
     assert tested("integration") == ["tests.integration -- []"]
     assert [call for call in tested("check") if "mypy -p" not in call and call != "mypy []"] == [
