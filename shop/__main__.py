@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.command_line import INTERRUPTED, CommandError, failed, run
-from shop import account, buying, shelves
+from shop import account, buying, products
 
 
 class OneLineErrors(TyperGroup):
@@ -36,7 +36,7 @@ app = typer.Typer(
 
 COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "You": {"sign-up": account.sign_up, "sign-in": account.sign_in, "sign-out": account.sign_out, "log": buying.log},
-    "The shelves": {"browse": shelves.browse, "show": shelves.show},
+    "Products": {"browse": products.browse, "show": products.show},
     "Your orders": {
         "order": buying.order,
         "orders": buying.orders,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from shop import oauth
-from shop.desk import AsJson, Desk, Stack, at_the_desk
+from shop.command_context import AsJson, CommandContext, Stack, command_context
 from shop.outputs import LOCAL
 
 PASSWORD_VARIABLE = "SHOP_PASSWORD"  # noqa: S105 -- the name of a variable
@@ -21,28 +21,28 @@ def sign_up(
     as_json: AsJson = False,
 ) -> None:
     """Open an account, and sign in."""
-    with at_the_desk(stack, as_json=as_json) as desk:
+    with command_context(stack, as_json=as_json) as context:
         password = _password(new=True)
-        desk.api.sign_up(email, password, name)
-        _begin(desk, email, password, f"Welcome, {name}! You are signed in as {email}.")
+        context.api.sign_up(email, password, name)
+        _begin(context, email, password, f"Welcome, {name}! You are signed in as {email}.")
 
 
 def sign_in(email: Email, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """Sign in. The shop remembers you on this machine until you sign out; your password is kept nowhere."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        _begin(desk, email, _password(new=False), f"You are signed in as {email}.")
+    with command_context(stack, as_json=as_json) as context:
+        _begin(context, email, _password(new=False), f"You are signed in as {email}.")
 
 
 def sign_out(stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """Sign out: this machine forgets you."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        email = desk.session.end()
-        desk.screen.say({"email": email}, f"{email} is signed out." if email else "Nobody was signed in.")
+    with command_context(stack, as_json=as_json) as context:
+        email = context.session.end()
+        context.screen.say({"email": email}, f"{email} is signed out." if email else "Nobody was signed in.")
 
 
-def _begin(desk: Desk, email: str, password: str, said: str) -> None:
-    desk.session.begin(email, oauth.sign_in(desk.outputs, email, password, desk.outputs.scopes))
-    desk.screen.say({"email": email}, said)
+def _begin(context: CommandContext, email: str, password: str, said: str) -> None:
+    context.session.begin(email, oauth.sign_in(context.outputs, email, password, context.outputs.scopes))
+    context.screen.say({"email": email}, said)
 
 
 def _password(*, new: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from shop import following, views
-from shop.desk import AsJson, Desk, Limit, Stack, at_the_desk
+from shop.command_context import AsJson, CommandContext, Limit, Stack, command_context
 from shop.documents import CONFIRMED, Order
 from shop.errors import ShopError, Unreachable
 from shop.outputs import LOCAL
@@ -44,35 +44,35 @@ def order(
     at once are one order, too.
     """
     wanted = {"lines": _lines(lines), "payment_method": pay, "coupons": coupon or []}
-    with at_the_desk(stack, as_json=as_json) as desk:
-        followed = desk.screen.live if follow is None else follow
-        placed = _placed(desk, wanted, shown=not (as_json and followed))
+    with command_context(stack, as_json=as_json) as context:
+        followed = context.screen.live if follow is None else follow
+        placed = _placed(context, wanted, shown=not (as_json and followed))
         if followed:
-            _follow(desk, placed.id)
+            _follow(context, placed.id)
         else:
-            desk.screen.note(f"See how it goes on: python -m shop follow {placed.id}")
+            context.screen.note(f"See how it goes on: python -m shop follow {placed.id}")
 
 
 def orders(limit: Limit = 20, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """List your orders, newest first."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        found = desk.api.orders(limit)
-        desk.screen.show(found, views.orders(found))
+    with command_context(stack, as_json=as_json) as context:
+        found = context.api.orders(limit)
+        context.screen.show(found, views.orders(found))
 
 
 def show_order(order_id: OrderId, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """Show an order: what it costs, and everything that happened to it."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        number = _number(desk, order_id)
-        found, past = desk.api.order(number), desk.api.history(number)
+    with command_context(stack, as_json=as_json) as context:
+        number = _number(context, order_id)
+        found, past = context.api.order(number), context.api.history(number)
         both = found.model_dump(mode="json") | {"history": past.model_dump(mode="json")["items"]}
-        desk.screen.show(both, views.order(found), views.history(past))
+        context.screen.show(both, views.order(found), views.history(past))
 
 
 def follow(order_id: OrderId, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """Watch an order until it ends: status 0 when it is confirmed, 1 when it is cancelled."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        _follow(desk, _number(desk, order_id))
+    with command_context(stack, as_json=as_json) as context:
+        _follow(context, _number(context, order_id))
 
 
 def cancel(
@@ -82,52 +82,52 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel an order that is not confirmed yet. What was paid comes back."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        cancelled = desk.api.cancel(_number(desk, order_id), reason)
-        desk.screen.say(cancelled, f"Order {cancelled.id} is {cancelled.status}.")
+    with command_context(stack, as_json=as_json) as context:
+        cancelled = context.api.cancel(_number(context, order_id), reason)
+        context.screen.say(cancelled, f"Order {cancelled.id} is {cancelled.status}.")
 
 
 def log(limit: Limit = 20, stack: Stack = LOCAL, as_json: AsJson = False) -> None:
     """Read what happened to you and your orders, newest first."""
-    with at_the_desk(stack, as_json=as_json) as desk:
-        entries = desk.api.activity(limit)
-        desk.screen.show(entries, views.activity(entries))
+    with command_context(stack, as_json=as_json) as context:
+        entries = context.api.activity(limit)
+        context.screen.show(entries, views.activity(entries))
 
 
-def _placed(desk: Desk, wanted: dict[str, Any], *, shown: bool) -> Order:
+def _placed(context: CommandContext, wanted: dict[str, Any], *, shown: bool) -> Order:
     """Places the order and shows it. It has its answer when the person has seen it."""
     again = f"the same command again does not order twice (for {KEY_HOURS} hours)"
-    with desk.sent_orders.sending(desk.session.email, wanted) as key:
+    with context.sent_orders.sending(context.session.email, wanted) as key:
         try:
-            placed, before = desk.api.place(wanted, key)
+            placed, before = context.api.place(wanted, key)
         except Unreachable as error:
             raise Unreachable(f"{error}; {again}") from error
         except KeyboardInterrupt:
-            desk.screen.note(f"It may be ordered all the same; {again}.")
+            context.screen.note(f"It may be ordered all the same; {again}.")
             raise
         if before:
-            desk.screen.note("This command had ordered this already: it is the same order, not another one.")
+            context.screen.note("This command had ordered this already: it is the same order, not another one.")
         if shown:
-            desk.screen.show(placed, views.order(placed))
+            context.screen.show(placed, views.order(placed))
         else:
-            desk.screen.note(f"This is order {placed.id}.")
+            context.screen.note(f"This is order {placed.id}.")
     return placed
 
 
-def _follow(desk: Desk, order_id: str) -> None:
+def _follow(context: CommandContext, order_id: str) -> None:
     try:
-        end: Order = following.follow(desk.api, order_id, desk.screen)
+        end: Order = following.follow(context.api, order_id, context.screen)
     except KeyboardInterrupt:
-        desk.screen.note(f"The order goes on without you: python -m shop follow {order_id}")
+        context.screen.note(f"The order goes on without you: python -m shop follow {order_id}")
         raise
     if end.status != CONFIRMED:
         sys.exit(1)
 
 
-def _number(desk: Desk, order_id: str) -> str:
+def _number(context: CommandContext, order_id: str) -> str:
     if order_id != LAST:
         return order_id
-    newest = desk.api.orders(limit=1)
+    newest = context.api.orders(limit=1)
     if not newest:
         raise ShopError("you have no orders yet: python -m shop browse")
     return newest[0].id

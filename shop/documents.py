@@ -60,7 +60,7 @@ class Order(Document):
     cancellation: Cancellation | None = None
 
 
-class Happening(Document):
+class HistoryEntry(Document):
     """One entry of an order's history."""
 
     type: str
@@ -69,7 +69,7 @@ class Happening(Document):
 
 
 class History(Document):
-    items: list[Happening]
+    items: list[HistoryEntry]
 
 
 class Product(Document):

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shop.api import Api
-from shop.documents import CANCELLED, FINAL, Happening, Order
+from shop.documents import CANCELLED, FINAL, HistoryEntry, Order
 from shop.screen import Screen, local_time, printable
 from shop.views import cancelled_because, status
 
@@ -27,7 +27,7 @@ class Progress:
     """An order as it stands, and what has happened to it so far."""
 
     order: Order
-    past: tuple[Happening, ...]
+    past: tuple[HistoryEntry, ...]
 
     @property
     def final(self) -> bool:
@@ -44,9 +44,9 @@ class Progress:
         return tuple(name for name in WAY if name not in done)
 
 
-def step(happening: Happening) -> str:
+def step(entry: HistoryEntry) -> str:
     """`placed` of `order.placed`."""
-    return happening.type.rpartition(".")[2]
+    return entry.type.rpartition(".")[2]
 
 
 def watched(api: Api, order_id: str) -> Iterator[Progress]:
@@ -69,8 +69,8 @@ def follow(api: Api, order_id: str, screen: Screen) -> Order:
     told = 0
     for progress in watched(api, order_id):
         if not screen.as_json:
-            for happening in progress.past[told:]:
-                screen.out.print(_line(happening, progress.past[0]))
+            for entry in progress.past[told:]:
+                screen.out.print(_line(entry, progress.past[0]))
             told = len(progress.past)
     _say_the_end(progress.order, screen)
     return progress.order
@@ -92,21 +92,21 @@ def _say_the_end(order: Order, screen: Screen) -> None:
         screen.out.print(Text(cancelled_because(order)))
 
 
-def _line(happening: Happening, first: Happening) -> Text:
-    return Text(printable(f"{step(happening):<10} {local_time(happening.occurred_at)}  {_after(happening, first)}"))
+def _line(entry: HistoryEntry, first: HistoryEntry) -> Text:
+    return Text(printable(f"{step(entry):<10} {local_time(entry.occurred_at)}  {_after(entry, first)}"))
 
 
-def _after(happening: Happening, first: Happening) -> str:
-    return f"+{(happening.occurred_at - first.occurred_at).total_seconds():.2f} s"
+def _after(entry: HistoryEntry, first: HistoryEntry) -> str:
+    return f"+{(entry.occurred_at - first.occurred_at).total_seconds():.2f} s"
 
 
 def _picture(progress: Progress) -> RenderableType:
     order = progress.order
     made = Table.grid(padding=(0, 2))
-    for happening in progress.past:
-        name = step(happening)
+    for entry in progress.past:
+        name = step(entry)
         mark = Text("✗", style="red") if name.startswith("cancel") else Text("✓", style="green")
-        made.add_row(mark, status(name), f"{local_time(happening.occurred_at)}  {_after(happening, progress.past[0])}")
+        made.add_row(mark, status(name), f"{local_time(entry.occurred_at)}  {_after(entry, progress.past[0])}")
     for position, name in enumerate(progress.ahead):
         made.add_row(Spinner("dots") if position == 0 else "", Text(name, style="dim"), "")
     return Group(Text.assemble("Order ", (printable(order.id), "bold"), f"  {order.total}"), made)

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
+from shop.client_store import ClientStore
 from shop.errors import Refused
-from shop.memory import Memory
 
 KEY_HOURS = 23
 """For how long an order without an answer is taken for the same one. The shop knows a key for 24 hours at least, by
@@ -27,8 +27,8 @@ class SentOrders:
             of equal commands that are given at once, the last one may read this after the first one's answer.
     """
 
-    def __init__(self, memory: Memory, issuer: str, started_at: float) -> None:
-        self._memory, self._issuer, self._started_at = memory, issuer, started_at
+    def __init__(self, store: ClientStore, issuer: str, started_at: float) -> None:
+        self._store, self._issuer, self._started_at = store, issuer, started_at
 
     @contextmanager
     def sending(self, email: str, order: Mapping[str, Any]) -> Iterator[str]:
@@ -51,7 +51,7 @@ class SentOrders:
     def _claimed(self, content: str) -> str:
         now = time.time()
         oldest = now - KEY_HOURS * 3600
-        with self._memory.transaction() as database:
+        with self._store.transaction() as database:
             database.execute("DELETE FROM sent_orders WHERE sent_at <= ?", (oldest,))
             found = database.execute(
                 "SELECT key FROM sent_orders WHERE content = ? AND (answered_at IS NULL OR answered_at > ?)"
@@ -65,7 +65,7 @@ class SentOrders:
         return key
 
     def _set_answered(self, key: str, at: float | None) -> None:
-        with self._memory.transaction() as database:
+        with self._store.transaction() as database:
             database.execute("UPDATE sent_orders SET answered_at = ? WHERE key = ?", (at, key))
 
 

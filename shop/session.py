@@ -5,8 +5,8 @@ import time
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop import oauth
+from shop.client_store import ClientStore
 from shop.errors import NotSignedIn
-from shop.memory import Memory
 from shop.oauth import SignInFailed, Tokens
 from shop.outputs import Outputs
 
@@ -29,8 +29,8 @@ class Record(BaseModel):
 class Session:
     """The person who is signed in to one shop."""
 
-    def __init__(self, outputs: Outputs, memory: Memory) -> None:
-        self._outputs, self._memory = outputs, memory
+    def __init__(self, outputs: Outputs, store: ClientStore) -> None:
+        self._outputs, self._store = outputs, store
 
     @property
     def email(self) -> str:
@@ -38,7 +38,7 @@ class Session:
 
     def begin(self, email: str, tokens: Tokens) -> None:
         person = (self._outputs.issuer, email, tokens.access_token, tokens.refresh_token, _expiry(tokens))
-        with self._memory.transaction() as database:
+        with self._store.transaction() as database:
             database.execute("INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?)", person)
 
     def end(self) -> str | None:
@@ -46,7 +46,7 @@ class Session:
         record = self._find()
         if record is None:
             return None
-        with self._memory.transaction() as database:
+        with self._store.transaction() as database:
             database.execute("DELETE FROM people WHERE issuer = ?", (self._outputs.issuer,))
         if record.refresh_token:
             oauth.revoke(self._outputs, record.refresh_token)
@@ -66,7 +66,7 @@ class Session:
             tokens = oauth.renew(self._outputs, record.refresh_token)
         except SignInFailed:
             raise NotSignedIn("your sign-in has ended") from None
-        with self._memory.transaction() as database:
+        with self._store.transaction() as database:
             # Unless somebody has signed in or out meanwhile.
             database.execute(
                 "UPDATE people SET access_token = ?, refresh_token = ?, expires_at = ?"
@@ -88,7 +88,7 @@ class Session:
         return record
 
     def _find(self) -> Record | None:
-        with self._memory.reading() as database:
+        with self._store.reading() as database:
             if database is None:
                 return None
             found = database.execute(

@@ -4,7 +4,7 @@ import signal
 
 import pulumi
 
-from infra import catalogue
+from infra.service import catalogue
 from stacks import settings
 
 # When a resource fails the engine interrupts the program: a stack of Python's calls would hide why.

@@ -10,7 +10,7 @@ from pulumi import Resource, ResourceOptions
 
 from infra.aws import log_groups, regions, tags
 from infra.aws.cluster import Cluster
-from infra.catalogue_checks import Problem
+from infra.declaration.problems import Problem
 from stacks.settings import PROJECT, AwsSettings, SettingsError
 
 if TYPE_CHECKING:

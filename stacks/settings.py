@@ -10,11 +10,12 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from infra.aws.cidr import MAX_ZONES, subnets
-from infra.aws.connections import MEMORY_GIB
+from infra.aws.instance_classes import MEMORY_GIB
 from infra.aws.regions import supported
-from infra.catalogue import Scale
-from infra.catalogue_checks import Problem, problems_of
+from infra.capabilities.processes.declaration import Scale
 from infra.command_line import CommandError
+from infra.contract import CALLBACK_URL
+from infra.declaration.problems import Problem, problems_of
 
 PROJECT = "shop"
 LOCAL = "local"
@@ -104,7 +105,7 @@ class DatabaseSettings(Settings):
         if value not in MEMORY_GIB:
             close = difflib.get_close_matches(value, MEMORY_GIB, n=1)
             meant = f"did you mean `{close[0]}`?" if close else "its connections follow from it"
-            raise ValueError(f"`{value}` is no class whose memory is known (infra/aws/connections.py); {meant}")
+            raise ValueError(f"`{value}` is no class whose memory is known (infra/aws/instance_classes.py); {meant}")
         return value
 
 
@@ -182,11 +183,11 @@ class AwsSettings(Settings):
     databases: DatabaseSettings
     images: ImageSettings
     domain: Domain | None = None
-    callback_urls: tuple[str, ...] = ("http://127.0.0.1:8250/callback",)
+    callback_urls: tuple[str, ...] = (CALLBACK_URL,)
     """Where the sign-in page may send a browser back to."""
     observability: ObservabilitySettings
     quotas: dict[str, int] = {}
-    """What AWS has granted beyond its defaults: names as in infra/aws/quotas.py."""
+    """What AWS has granted beyond its defaults: names as in infra/service/quotas.py."""
     target: TargetSettings = TargetSettings()
 
     def bounded_scale(self, declared: Scale) -> Scale:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -213,18 +214,24 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
+@cache
+def client_of(service: str, url: str) -> Any:
+    """To make a client takes longer than most requests."""
+    return boto3.client(service, endpoint_url=url)  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def make_topic(emulator: Emulator) -> Callable[..., str]:
-    client = boto3.client("sns", endpoint_url=emulator.url)
+    client = client_of("sns", emulator.url)
     return lambda name=None: str(client.create_topic(Name=name or f"topic-{secrets.token_hex(4)}")["TopicArn"])
 
 
 @pytest.fixture
 def make_queue(emulator: Emulator) -> Callable[..., Queue]:
-    sqs, sns = boto3.client("sqs", endpoint_url=emulator.url), boto3.client("sns", endpoint_url=emulator.url)
+    sqs, sns = client_of("sqs", emulator.url), client_of("sns", emulator.url)
 
     def arn(url: str) -> str:
-        return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     def make(topic_arn: str, event_types: Sequence[str], max_deliveries: int = 3, visibility_seconds: int = 2) -> Queue:
         name = f"queue-{secrets.token_hex(4)}"

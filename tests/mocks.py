@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tools.planned import Plan, plan
+from plans.planned import Plan, plan
 
 DYNAMIC = "pulumi-python:dynamic/local:"
 WITHOUT_OUTPUTS = {

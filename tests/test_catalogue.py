@@ -8,8 +8,12 @@ from textwrap import dedent
 
 import pytest
 
-from infra import catalogue
-from infra.catalogue import CatalogueError
+from infra.capabilities.calls.declaration import in_call_order
+from infra.capabilities.messages.declaration import publishers, subscriptions
+from infra.capabilities.processes.declaration import Scale
+from infra.capabilities.routes.declaration import scopes
+from infra.service import catalogue
+from infra.service.catalogue import CatalogueError
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,10 +70,10 @@ def test_a_valid_catalogue_knows_publishers_subscriptions_scopes_and_call_order(
     loaded = catalogue.load(declare(alpha=ALPHA, beta=BETA))
 
     assert list(loaded.services) == ["alpha", "beta"]
-    assert loaded.publishers == {"alpha.made": "alpha"}
-    assert loaded.subscriptions(loaded.services["beta"]) == {"alpha": ["alpha.made"]}
-    assert loaded.scopes == ["alpha/read"]
-    assert [spec.name for spec in loaded.in_call_order()] == ["alpha", "beta"]
+    assert publishers(loaded) == {"alpha.made": "alpha"}
+    assert subscriptions(loaded.services["beta"], loaded) == {"alpha": ["alpha.made"]}
+    assert scopes(loaded) == ["alpha/read"]
+    assert [spec.name for spec in in_call_order(loaded.services)] == ["alpha", "beta"]
 
 
 def test_a_called_service_comes_before_its_caller_whatever_their_names(declare: Declare) -> None:
@@ -80,7 +84,7 @@ def test_a_called_service_comes_before_its_caller_whatever_their_names(declare: 
         )
     )
 
-    assert [spec.name for spec in loaded.in_call_order()] == ["zzz", "aaa"]
+    assert [spec.name for spec in in_call_order(loaded.services)] == ["zzz", "aaa"]
 
 
 def test_the_catalogue_of_this_repository_is_valid() -> None:
@@ -296,24 +300,24 @@ def test_a_wrong_field_hides_neither_what_it_asks_of_others_nor_what_they_ask_of
 
     assert found == [
         "services/alpha/service.yaml: summary: is missing: write `summary: takes orders`",
-        "services/beta/service.yaml: language: `cobol` is invalid; known: python, go",
-        "services/beta/service.yaml: routes[1].method: `fetch` is invalid; did you mean `PATCH`?",
-        "services/gamma/service.yaml: language: `5` is invalid; known: python, go",
-        "services/gamma/service.yaml: name: `delta` has to be the name of its folder: `gamma`",
         "services/alpha/service.yaml: routes[0]: has to name `scopes` that a caller needs, or say `public: true`; "
         "one of the two",
         "services/alpha/service.yaml: scale: has min 5 above max 2; min is at most max",
-        "services/beta/service.yaml: publishes or subscribes without a `database`; outbox and inbox are kept there: "
-        "declare one",
+        "services/beta/service.yaml: routes[1].method: `fetch` is invalid; did you mean `PATCH`?",
+        "services/beta/service.yaml: language: `cobol` is invalid; known: python, go",
         "services/beta/service.yaml: routes[1]: has to name `scopes` that a caller needs, or say `public: true`; "
         "one of the two",
+        "services/beta/service.yaml: routes[0]: `GET /alpha/{other}` is a route of `alpha` already (the name of a "
+        "variable makes no difference): change one",
+        "services/beta/service.yaml: publishes or subscribes without a `database`; outbox and inbox are kept there: "
+        "declare one",
         "services/beta/service.yaml: publishes[2]: `beta.made` stands twice: once is enough",
         "services/beta/service.yaml: publishes[0]: `alpha.made` is published by `alpha` already: an event has one "
         "source",
         "services/beta/service.yaml: calls: `alpha -> gamma -> beta -> alpha` is a cycle of synchronous calls: replace "
         "one of them by an event",
-        "services/beta/service.yaml: routes[0]: `GET /alpha/{other}` is a route of `alpha` already (the name of a "
-        "variable makes no difference): change one",
+        "services/gamma/service.yaml: language: `5` is invalid; known: python, go",
+        "services/gamma/service.yaml: name: `delta` has to be the name of its folder: `gamma`",
     ]
 
 
@@ -365,7 +369,7 @@ def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> 
         write_code(services / name)
 
     done = subprocess.run(
-        [sys.executable, "-m", "infra.catalogue"], cwd=services.parent, capture_output=True, text=True
+        [sys.executable, "-m", "infra.service.catalogue"], cwd=services.parent, capture_output=True, text=True
     )
 
     assert done.returncode == 1
@@ -389,6 +393,6 @@ def test_the_command_line_exits_1_and_prints_every_problem(declare: Declare) -> 
 def test_an_environment_may_bound_how_many_processes_there_are(
     idle: int | None, most: int | None, bounded: tuple[int, int]
 ) -> None:
-    scale = catalogue.Scale(min=2, max=10, cpu_percent=60).bounded(idle, most)
+    scale = Scale(min=2, max=10, cpu_percent=60).bounded(idle, most)
 
     assert (scale.min, scale.max, scale.cpu_percent) == (*bounded, 60)

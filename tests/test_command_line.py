@@ -15,7 +15,8 @@ from infra.command_line import CommandError, failed
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-COMMANDS = sorted({*re.findall(r"\$\(PYTHON\) (?:-B )?-m ((?:infra|tools)\.\w+)", MAKEFILE), "shop.__main__"})
+OF_PYTHON = r"\$\(PYTHON\) (?:-B )?-m ((?:infra|plans|shop|tests\.bench|tools)[.\w]+)"
+COMMANDS = sorted({*re.findall(OF_PYTHON, MAKEFILE), "shop.__main__"})
 
 
 def ended(main: str, shell: str = "", **environment: str | None) -> "subprocess.CompletedProcess[bytes]":
@@ -123,7 +124,7 @@ def test_text_goes_in_and_out_in_a_locale_without_utf_8() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, rb"'caf\xe9' caf\xe9" + b"\n", b"")
 
 
-@pytest.mark.parametrize("command", ["shop", "tools.seed"])
+@pytest.mark.parametrize("command", ["shop", "shop.seed"])
 def test_ctrl_c_while_a_command_is_loaded_ends_it_in_silence(command: str, tmp_path: Path) -> None:
     for library in ("typer", "httpx"):
         (tmp_path / f"{library}.py").write_text("import os; os.kill(os.getpid(), 2)")

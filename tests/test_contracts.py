@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
 
-from infra import catalogue
+from infra.service import catalogue
 from tests.schemas import documents
 from tools import contracts
 

@@ -10,11 +10,11 @@ import pytest
 from chassis.database import Database
 from chassis.settings import Settings
 
-from infra import catalogue
+from infra.service import catalogue
 
 SERVICES = Path(__file__).parent.parent / "services"
 OF_PYTHON = [spec for spec in catalogue.load(SERVICES) if spec.language == "python"]
-WITH_CONNECTIONS = [spec for spec in OF_PYTHON if spec.database and spec.database.relational]
+WITH_CONNECTIONS = [spec for spec in OF_PYTHON if spec.relational_engine]
 PROBES = {"/livez", "/readyz", "/metrics", "/openapi.json"}
 INTERNAL = "/internal/"
 """Between services: no route of the gateway."""

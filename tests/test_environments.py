@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from plans.programs import ROOT, aws_settings
 from stacks.settings import AwsSettings
-from tools.programs import ROOT, aws_settings
 
 DEVELOPMENT: dict[str, Any] = {
     "purpose": "development",

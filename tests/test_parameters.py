@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tools.programs import ROOT
+from plans.programs import ROOT
 
 PROGRAM = ("infra", "stacks")
 

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import catalogue
-from infra.catalogue import CatalogueError
+from infra.capabilities.messages.declaration import subscriptions
+from infra.capabilities.routes.declaration import scopes
 from infra.local import binaries
+from infra.service import catalogue
+from infra.service.catalogue import CatalogueError
+from plans.planned import Plan
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.mocks import record
-from tools.planned import Plan
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,9 +43,9 @@ def slice_of(spec: catalogue.ServiceSpec, declared: catalogue.Catalogue) -> set[
     expected = {("shop:local:Service", name), ("Port", f"{name}-port"), ("Process", name)}
     if spec.language == "go":
         expected |= {("Binary", name)}
-    if spec.database and spec.database.relational:
+    if spec.relational_engine:
         expected |= {("Database", spec.module), ("Job", f"{name}-migration")}
-    if spec.database and not spec.database.relational:
+    if spec.has_table:
         expected |= {("Table", f"shop-local-{name}")}
     if spec.publishes:
         expected |= {("Topic", f"shop-local-{name}")}
@@ -52,7 +54,7 @@ def slice_of(spec: catalogue.ServiceSpec, declared: catalogue.Catalogue) -> set[
     if spec.subscribes:
         expected |= {("Queue", f"shop-local-{name}")}
     return expected | {
-        ("Subscription", f"shop-local-{name}-from-{publisher}") for publisher in declared.subscriptions(spec)
+        ("Subscription", f"shop-local-{name}-from-{publisher}") for publisher in subscriptions(spec, declared)
     }
 
 
@@ -217,7 +219,7 @@ def test_the_gateway_has_every_declared_route_with_its_scopes_and_throttle_and_n
 
 
 def test_the_application_may_ask_for_every_declared_scope(recording: Plan) -> None:
-    assert recording.named("AppClient", "shop-local-app")["scopes"] == catalogue.load(ROOT / "services").scopes
+    assert recording.named("AppClient", "shop-local-app")["scopes"] == scopes(catalogue.load(ROOT / "services"))
     assert recording.named("Scopes", "orders")["scopes"] == {
         "read": "Read your orders",
         "write": "Place and cancel orders",

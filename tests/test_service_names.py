@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import service_names
-from infra.catalogue import LONGEST_NAME
+from infra.declaration.declaration import LONGEST_NAME
+from infra.service import catalogue
+from plans.planned import Plan, Planned
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.aws.planning import environment
 from tests.mocks import record
-from tools.planned import Plan, Planned
 
 
 def declare(services: Path, name: str) -> None:
@@ -56,7 +56,7 @@ def test_no_part_of_a_service_is_the_same_thing_as_a_part_of_another_one_whateve
 
     alike = {f"ab-{ending}" for ending in endings}
     for name in alike:
-        if len(name) <= LONGEST_NAME and not service_names.taken(name, {"ab", *alike}):
+        if len(name) <= LONGEST_NAME and not catalogue.name_taken(name, {"ab", *alike}, {}):
             declare(services, name)
 
     for plan in plans(services):

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from infra.aws.regions import supported
+from plans.programs import ROOT
 from stacks.settings import DEFAULTS, AwsSettings, Domain, LocalSettings, SettingsError, aws_settings, local_settings
-from tools.programs import ROOT
 
 ENOUGH: dict[str, Any] = {
     "purpose": "development",
@@ -134,7 +134,7 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         pytest.param(
             {"databases": {"instance_class": "db.t4g.mikro"}},
             "shop:databases.instance_class: `db.t4g.mikro` is no class whose memory is known "
-            "(infra/aws/connections.py); did you mean `db.t4g.micro`?",
+            "(infra/aws/instance_classes.py); did you mean `db.t4g.micro`?",
             id="an unknown class",
         ),
         pytest.param(

@@ -3,11 +3,11 @@
 import pytest
 from chassis.settings import Settings
 
-from infra import variables
+from infra import contract
 from infra.local import binaries
+from plans.planned import Plan
 from tests.aws.planning import declared, environment
 from tests.test_program import ROOT, run
-from tools.planned import Plan
 
 
 def of_the_laptop(plan: Plan) -> set[str]:
@@ -27,10 +27,10 @@ def test_every_environment_together_sets_the_variables_of_the_contract_and_no_ot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(binaries, "go", lambda: "go")  # a service in Go is among them on every machine
-    calls = {variables.of_call(callee) for spec in declared() for callee in spec.calls}
+    calls = {contract.url_variable(callee) for spec in declared() for callee in spec.calls}
 
-    assert (of_the_laptop(run(ROOT / "services")) | of_aws(environment("dev"))) - calls == variables.OWN
+    assert (of_the_laptop(run(ROOT / "services")) | of_aws(environment("dev"))) - calls == contract.VARIABLES
 
 
 def test_a_service_reads_nothing_that_is_no_variable_of_the_contract() -> None:
-    assert {name.upper() for name in Settings.model_fields} <= variables.OWN
+    assert {name.upper() for name in Settings.model_fields} <= contract.VARIABLES

@@ -1,4 +1,4 @@
-"""Commands of this checkout: `python -m tools.seed --help`. The Makefile lists what they are good for."""
+"""Commands of this checkout: `python -m tools.new_service loyalty`. The Makefile lists what they are good for."""
 
 from infra.loading import load_interruptibly
 

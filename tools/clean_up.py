@@ -13,12 +13,12 @@ from pathlib import Path
 from infra.command_line import run
 from infra.local.files import UNFINISHED
 from infra.local.supervision import Supervisord
+from shop.checkout import HOME, ROOT, home
+from shop.client_store import ClientStore
 from shop.errors import ShopError
-from shop.memory import Memory
-from shop.outputs import LOCAL, home
-from tools.environment import HOME, ROOT
+from shop.outputs import LOCAL
 
-CODE = ("infra", "services", "shop", "stacks", "tests", "tools")
+CODE = ("infra", "plans", "services", "shop", "stacks", "tests", "tools")
 """Folders in which Python keeps what it has compiled."""
 
 
@@ -44,7 +44,7 @@ def purge(checkout: Path, person: Path) -> None:
         (person / f"staff-{pool}.json").unlink(missing_ok=True)
     (person / f"outputs-{LOCAL}.json").unlink(missing_ok=True)
     with suppress(ShopError):  # what nobody can read may belong to a shop on AWS
-        Memory(person).forget(lambda issuer: _pool(issuer) in pools)
+        ClientStore(person).forget(lambda issuer: _pool(issuer) in pools)
     for unfinished in person.glob(f".*{UNFINISHED}"):
         unfinished.unlink(missing_ok=True)
     for name in ("local", "state", "pulumi-home"):

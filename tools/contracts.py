@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra import catalogue
-from infra.catalogue import ServiceSpec
 from infra.command_line import run
+from infra.service import catalogue
+from infra.service.catalogue import ServiceSpec
 
 if TYPE_CHECKING:
-    from chassis.messages import EventData, Reading
+    from chassis.messages import EventData, EventReader
 
 SERVICES = Path("services")
 FOLDER = "contracts"
@@ -50,7 +50,7 @@ def published(spec: ServiceSpec) -> "tuple[type[EventData], ...]":
     return tuple(_events(spec).PUBLISHED) if spec.publishes else ()
 
 
-def readings(spec: ServiceSpec) -> "Mapping[str, Reading[Any]]":
+def readings(spec: ServiceSpec) -> "Mapping[str, EventReader[Any]]":
     """How the code of a service reads each type of event."""
     return dict(_events(spec).READ) if spec.subscribes else {}
 

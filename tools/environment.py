@@ -1,50 +1,31 @@
 """Prints the environment in which a plain `pulumi` works on this checkout: eval "$(make -s env)".
 
-With the name of a stack on AWS: the CLI and the Python of this checkout only. Where its state lies and who guards its
-secrets is the person's: `pulumi login`, or PULUMI_BACKEND_URL.
+With the name of a stack on AWS: the CLI and the Python of this checkout only.
 """
 
-import os
 import shlex
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 from infra.command_line import run
-
-ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".shop"
-# Not a secret: it guards what the local stack keeps on this machine only.
-PASSPHRASE = "local"  # noqa: S105
+from shop.checkout import CLI, HOME, local_pulumi_environment, pulumi_environment
+from tools.pulumi.install import install
 
 
-def programs() -> dict[str, str]:
-    """Installs the Pulumi CLI when needed."""
-    install = [sys.executable, str(ROOT / "tools/pulumi/install.py"), str(HOME / "pulumi")]
-    installed = subprocess.run(install, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), installed, os.environ.get("PATH", os.defpath)]),
-        "PULUMI_PYTHON_CMD": sys.executable,
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-    }
-
-
-def environment(home: Path = HOME) -> dict[str, str]:
-    """That of the laptop: state and everything else that Pulumi keeps lies under `home`."""
+def environment(stack: str = "local", home: Path = HOME) -> dict[str, str]:
+    """Installs the Pulumi CLI when needed. On the laptop, everything that Pulumi keeps lies under `home`."""
+    cli = install(CLI)
+    if stack != "local":
+        return pulumi_environment(cli)
     (home / "state").mkdir(parents=True, exist_ok=True)
-    return programs() | {
-        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_HOME": str(home / "pulumi-home"),
-    }
+    return local_pulumi_environment(cli, home)
 
 
 def main(stack: str = "local") -> None:
-    try:
-        values = environment() if stack == "local" else programs()
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)  # install.py has said why
-    for name, value in values.items():
+    for number in (signal.SIGTERM, signal.SIGHUP):  # to stop a build and clean up as on Ctrl-C
+        signal.signal(number, signal.default_int_handler)
+    for name, value in environment(stack).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

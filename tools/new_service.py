@@ -14,9 +14,10 @@ from string import Template
 
 from pydantic import ValidationError
 
-from infra import catalogue, service_names
-from infra.catalogue import LONGEST_NAME, CatalogueError, ServiceSpec
 from infra.command_line import CommandError, run
+from infra.declaration.declaration import LONGEST_NAME
+from infra.service import catalogue
+from infra.service.catalogue import CatalogueError, ServiceSpec, name_taken
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = Path(__file__).parent / "templates"
@@ -67,7 +68,7 @@ def _spec(name: str, language: str) -> ServiceSpec:
         what = "lower-case letters, digits and single hyphens, starting with a letter"
         raise Refused(f"NAME: `{name}` is invalid: {what}, at most {LONGEST_NAME} of them") from None
     # It may get a database later, whatever it begins with.
-    if remedy := service_names.taken(name, language=language, relational=True):
+    if remedy := name_taken(name, (), {"language": language, "database": {"engine": "postgres"}}):
         raise Refused(f"NAME: `{name}` {remedy}")
     # The name is that of a Python package, too, which must not hide another one.
     if find_spec(spec.module):

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
-from infra.catalogue import Catalogue, load
+from infra.capabilities.calls.declaration import callers
 from infra.command_line import CommandError, run
 from infra.local.binaries import go
+from infra.service.catalogue import Catalogue, load
 
 ROOT = Path(__file__).parent.parent
 WELL_KNOWN = importlib.resources.files("grpc_tools") / "_proto"
@@ -123,7 +124,7 @@ def record(proto: Proto) -> list[str]:
 
 
 def _packages_of_callers(catalogue: Catalogue, proto: Proto, out: Path) -> Iterator[Path]:
-    for name in catalogue.callers(catalogue.services[proto.service]):
+    for name in callers(proto.service, catalogue):
         caller = catalogue.services[name]
         if caller.language == "python":
             yield out / caller.name / caller.module

@@ -1,6 +1,6 @@
 """The gateway: an HTTP API that checks tokens and scopes, throttles, and passes requests to the load balancer.
 
-What AWS allows of routes, integrations and the like: infra/aws/quotas.py.
+What AWS allows of routes, integrations and the like: infra/service/quotas.py.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws.domain import Domain
+from infra.aws.environment import Environment
 from infra.aws.load_balancer import LoadBalancer
-from infra.catalogue import Route, Throttle
+from infra.contract import DEFAULT_BURST, DEFAULT_RATE_PER_SECOND
 
-DEFAULT_THROTTLE = Throttle()
-"""Of a route that has none of its own; every declared one has."""
 ACCESS_LOG = {
     "requestId": "requestId",
     "requestTime": "requestTime",
@@ -37,7 +36,7 @@ ACCESS_LOG = {
 
 @dataclass(frozen=True, kw_only=True)
 class ApiArgs:
-    prefix: str
+    environment: Environment
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     """Where the load balancer stands, one per zone."""
@@ -51,6 +50,17 @@ class ApiArgs:
     """Whether people come by a domain of our own; AWS's address is closed then."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThrottledRoute:
+    """A route that is there, and what it lets through."""
+
+    key: str
+    """`GET /orders/{id}`"""
+    rate_per_second: int
+    burst: int
+    resource: pulumi.Resource
+
+
 class Api(pulumi.ComponentResource):
     """An HTTP API, its check of tokens, and its way into the network: to the load balancer and nowhere else."""
 
@@ -58,13 +68,15 @@ class Api(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     vpc_link_id: pulumi.Output[str]
     authorizer_id: pulumi.Output[str]
+    routes: list[ThrottledRoute]
+    """Of all services that have been made so far."""
 
     def __init__(self, name: str, args: ApiArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Api", name, None, opts)
-        self.verify_server_name = args.verify_server_name
+        self.verify_server_name, self.routes = args.verify_server_name, []
         api = aws.apigatewayv2.Api(
             name,
-            name=args.prefix,  # a label, unique or not
+            name=args.environment.prefix,  # a label, unique or not
             protocol_type="HTTP",
             disable_execute_api_endpoint=args.own_domain,
             opts=ResourceOptions(parent=self),
@@ -115,7 +127,7 @@ class Api(pulumi.ComponentResource):
         )
         return aws.apigatewayv2.VpcLink(
             f"{name}-link",
-            name=args.prefix,
+            name=args.environment.prefix,
             subnet_ids=list(args.subnet_ids),
             security_group_ids=[group.id],
             opts=ResourceOptions(parent=self),
@@ -124,10 +136,9 @@ class Api(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class StageArgs:
-    prefix: str
+    environment: Environment
     api: Api
-    routes: Sequence[tuple[Route, pulumi.Resource]]
-    """Every declared route, and the resource that it became."""
+    """With all its routes."""
     log_days: int
     log_key_arn: pulumi.Input[str]
     domain: Domain | None
@@ -150,7 +161,7 @@ class Stage(pulumi.ComponentResource):
             name,
             # Below /aws/vendedlogs every delivery shares one resource policy; elsewhere each group is written into it,
             # until it is full (5,120 characters for all of the account).
-            name=f"/aws/vendedlogs/{args.prefix}/api",
+            name=f"/aws/vendedlogs/{args.environment.prefix}/api",
             retention_in_days=args.log_days,
             kms_key_id=args.log_key_arn,
             opts=ResourceOptions(parent=self),
@@ -165,18 +176,18 @@ class Stage(pulumi.ComponentResource):
                 format=pulumi.Output.json_dumps({key: f"$context.{value}" for key, value in ACCESS_LOG.items()}),
             ),
             default_route_settings=aws.apigatewayv2.StageDefaultRouteSettingsArgs(
-                throttling_rate_limit=DEFAULT_THROTTLE.rate_per_second, throttling_burst_limit=DEFAULT_THROTTLE.burst
+                throttling_rate_limit=DEFAULT_RATE_PER_SECOND, throttling_burst_limit=DEFAULT_BURST
             ),
             route_settings=[
                 aws.apigatewayv2.StageRouteSettingArgs(
                     route_key=route.key,
-                    throttling_rate_limit=route.throttle.rate_per_second,
-                    throttling_burst_limit=route.throttle.burst,
+                    throttling_rate_limit=route.rate_per_second,
+                    throttling_burst_limit=route.burst,
                 )
-                for route, _ in args.routes
+                for route in args.api.routes
             ],
             # A setting for a route that is not there is refused.
-            opts=ResourceOptions(parent=self, depends_on=[resource for _, resource in args.routes]),
+            opts=ResourceOptions(parent=self, depends_on=[route.resource for route in args.api.routes]),
         )
         self.url = (
             self._mapped(name, args, args.domain, stage)

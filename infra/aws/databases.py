@@ -7,8 +7,9 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
-from infra.aws.database import Engine, Instance, InstanceArgs
-from infra.aws.observability import Watch, WatchArgs, WatchedDatabase
+from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.aws.environment import Environment
+from infra.aws.observability import Watch, WatchArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,6 @@ class Sizing:
     instance_class: str
     storage_gib: int
     multi_zone: bool
-    protected: bool
     backup_days: int
     log_days: int
     """How long CloudWatch keeps the instance's logs."""
@@ -26,8 +26,7 @@ class Sizing:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabasesArgs:
-    prefix: str
-    region: str
+    environment: Environment
     vpc_id: Input[str]
     subnet_ids: Sequence[Input[str]]
     clients_security_group_id: Input[str]
@@ -45,12 +44,10 @@ class Databases(pulumi.ComponentResource):
     """A subnet group without a way to the internet, a key for what is at rest, and the shared instances."""
 
     kms_key_arn: pulumi.Output[str]
-    protected: bool
 
     def __init__(self, name: str, args: DatabasesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Databases", name, None, opts)
         self._args = args
-        self.protected = args.sizing.protected
         child = ResourceOptions(parent=self)
         key = aws.kms.Key(
             f"{name}-key", description="Databases and their master passwords", enable_key_rotation=True, opts=child
@@ -71,21 +68,13 @@ class Databases(pulumi.ComponentResource):
             f"{engine}-watch",
             WatchArgs(
                 service=engine,
-                prefix=args.prefix,
-                region=args.region,
+                environment=args.environment,
                 alarm_topic_arn=args.alarm_topic_arn,
                 dashboard=args.dashboard,
-                database=self.watched(instance),
+                charts=instance.charts(),
+                alarms=instance.alarms(),
             ),
             ResourceOptions(parent=self),
-        )
-
-    def watched(self, instance: Instance) -> WatchedDatabase:
-        """What alarms of one of these instances have to know."""
-        return WatchedDatabase(
-            identifier=instance.identifier,
-            storage_gib=self._args.sizing.storage_gib,
-            max_connections=instance.max_connections,
         )
 
     def instance(self, name: str, engine: Engine, tags: Mapping[str, str], opts: ResourceOptions) -> Instance:
@@ -99,7 +88,7 @@ class Databases(pulumi.ComponentResource):
         return Instance(
             name,
             InstanceArgs(
-                prefix=args.prefix,
+                environment=args.environment,
                 engine=engine,
                 vpc_id=args.vpc_id,
                 subnet_group_name=self._subnet_group.name,
@@ -108,7 +97,6 @@ class Databases(pulumi.ComponentResource):
                 instance_class=sizing.instance_class,
                 storage_gib=sizing.storage_gib,
                 multi_zone=sizing.multi_zone,
-                protected=sizing.protected,
                 backup_days=sizing.backup_days,
                 log_days=sizing.log_days,
                 log_key_arn=args.log_key_arn,

@@ -12,17 +12,15 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import alarms, dashboards, tags
-from infra.aws.alarms import Alarm
-from infra.aws.dashboards import Chart
+from infra.aws.environment import Environment
+from infra.signals import Alarm, Chart
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    prefix: str
+    environment: Environment
     email: str | None
     """Who is told. The address has to be confirmed by a link in the first mail."""
-    region: str
-    account: pulumi.Input[str]
 
 
 class Alarms(pulumi.ComponentResource):
@@ -35,17 +33,21 @@ class Alarms(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Alarms", name, None, opts)
-        sources = pulumi.Output.concat(f"arn:aws:cloudwatch:{args.region}:", args.account, ":alarm:*")
-        ours = {"StringEquals": {"aws:SourceAccount": args.account}, "ArnLike": {"aws:SourceArn": sources}}
+        account = args.environment.account
+        sources = f"arn:aws:cloudwatch:{args.environment.region}:{account}:alarm:*"
+        ours = {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": sources}}
         key = aws.kms.Key(
             name,
-            description=f"Alarms of {args.prefix}",
+            description=f"Alarms of {args.environment.prefix}",
             enable_key_rotation=True,
-            policy=pulumi.Output.json_dumps(_key_policy(args, ours)),
+            policy=pulumi.Output.json_dumps(_key_policy(account, ours)),
             opts=ResourceOptions(parent=self),
         )
         topic = aws.sns.Topic(
-            name, display_name=f"Alarms of {args.prefix}", kms_master_key_id=key.arn, opts=ResourceOptions(parent=self)
+            name,
+            display_name=f"Alarms of {args.environment.prefix}",
+            kms_master_key_id=key.arn,
+            opts=ResourceOptions(parent=self),
         )
         aws.sns.TopicPolicy(
             name,
@@ -61,14 +63,14 @@ class Alarms(pulumi.ComponentResource):
         self.register_outputs({"topic_arn": self.topic_arn})
 
 
-def _key_policy(args: AlarmsArgs, ours: Mapping[str, Any]) -> dict[str, Any]:
+def _key_policy(account: str, ours: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Sid": "IamDecides",
                 "Effect": "Allow",
-                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", args.account, ":root")},
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
                 "Action": "kms:*",
                 "Resource": "*",
             },
@@ -109,40 +111,14 @@ def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dic
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchedDatabase:
-    """An RDS instance. If several services share it, one should be told only: its alarms are about all of them."""
-
-    identifier: pulumi.Input[str]
-    storage_gib: int
-    max_connections: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchedPods:
-    """Pods of a service, in a cluster with Container Insights."""
-
-    cluster_name: pulumi.Input[str]
-    namespace: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatchArgs:
-    """What the service has; None for what it has not."""
-
+    environment: Environment
     service: str
-    prefix: str
-    region: str
-    alarm_topic_arn: pulumi.Input[str] | None
-    """None: a dashboard, but no alarms."""
+    """Or the engine of an instance that services share."""
+    alarm_topic_arn: pulumi.Input[str]
     dashboard: bool
-    load_balancer_arn_suffix: pulumi.Input[str] | None = None
-    target_group_arn_suffix: pulumi.Input[str] | None = None
-    queue_name: pulumi.Input[str] | None = None
-    dead_letter_name: pulumi.Input[str] | None = None
-    database: WatchedDatabase | None
-    table_name: pulumi.Input[str] | None = None
-    pods: WatchedPods | None = None
-    """None: Container Insights is off."""
+    charts: Sequence[Chart]
+    alarms: Sequence[Alarm]
 
 
 class Watch(pulumi.ComponentResource):
@@ -153,42 +129,20 @@ class Watch(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WatchArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Watch", name, None, opts)
-        shown, watched = _of(args)
-        prefix = f"{args.prefix}-{args.service}"
+        prefix = f"{args.environment.prefix}-{args.service}"
         child = ResourceOptions(parent=self)
-        self.dashboard_url = _dashboard(name, prefix, args.region, shown, child) if shown and args.dashboard else None
-        _sound(name, prefix, watched, args.alarm_topic_arn, tags.of_service(args.service), child)
+        shown = args.charts if args.dashboard else ()
+        self.dashboard_url = _dashboard(name, prefix, args.environment.region, shown, child) if shown else None
+        _alarms(name, prefix, args.alarms, args.alarm_topic_arn, tags.of_service(args.service), child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
-
-
-def _of(args: WatchArgs) -> tuple[list[Chart], list[Alarm]]:
-    shown: list[Chart] = []
-    watched: list[Alarm] = []
-    if args.target_group_arn_suffix is not None and args.load_balancer_arn_suffix is not None:
-        balancer = {"TargetGroup": args.target_group_arn_suffix, "LoadBalancer": args.load_balancer_arn_suffix}
-        shown += dashboards.traffic(balancer)
-        watched += alarms.traffic(balancer)
-    if args.queue_name is not None and args.dead_letter_name is not None:
-        shown += dashboards.queue(args.queue_name, args.dead_letter_name)
-        watched += alarms.queue(args.queue_name, args.dead_letter_name)
-    if args.database is not None:
-        shown += dashboards.database(args.database.identifier)
-        watched += alarms.database(args.database.identifier, args.database.storage_gib, args.database.max_connections)
-    if args.table_name is not None:
-        shown += dashboards.table(args.table_name)
-        watched += alarms.table(args.table_name)
-    if args.pods is not None:
-        shown += dashboards.containers(args.pods.cluster_name, args.pods.namespace, args.service)
-    return shown, watched
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewArgs:
-    prefix: str
-    region: str
+    environment: Environment
     api_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
-    alarm_topic_arn: pulumi.Input[str] | None
+    alarm_topic_arn: pulumi.Input[str]
     nat_gateway_ids: Sequence[pulumi.Input[str]]
     cluster_name: pulumi.Input[str] | None
     """None: Container Insights is off."""
@@ -207,8 +161,8 @@ class Overview(pulumi.ComponentResource):
             *(dashboards.cluster(args.cluster_name) if args.cluster_name is not None else ()),
         ]
         child = ResourceOptions(parent=self)
-        self.dashboard_url = _dashboard(name, args.prefix, args.region, shown, child)
-        _sound(name, args.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
+        self.dashboard_url = _dashboard(name, args.environment.prefix, args.environment.region, shown, child)
+        _alarms(name, args.environment.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
 
 
@@ -219,16 +173,15 @@ def _dashboard(name: str, physical: str, region: str, charts: Sequence[Chart], o
     return dashboards.url(region, physical)
 
 
-def _sound(
+def _alarms(
     name: str,
     prefix: str,
-    watched: Sequence[Alarm],
-    topic_arn: pulumi.Input[str] | None,
+    alarms_of_it: Sequence[Alarm],
+    topic_arn: pulumi.Input[str],
     carried: Mapping[str, str] | None,
     opts: ResourceOptions,
 ) -> None:
-    """Makes the alarms, if there is a topic. A person reads their names in a mail: no random characters in them."""
-    if topic_arn is None:
-        return
-    for alarm in watched:
-        alarms.sound(f"{name}-{alarm.key}", alarm, f"{prefix}-{alarm.key}", topic_arn, carried, opts)
+    """A person reads their names in a mail: no random characters in them."""
+    for alarm in alarms_of_it:
+        physical = f"{prefix}-{alarm.key}"
+        alarms.create_metric_alarm(f"{name}-{alarm.key}", alarm, physical, topic_arn, carried, opts)

@@ -7,29 +7,32 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws.cluster import Cluster
-from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
-from infra.kubernetes import collector
+from infra.aws.environment import Environment
+from infra.aws.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from infra.contract import Binding, Egress, Pods, Statement
+from infra.kubernetes import collector, labels
 from infra.kubernetes.collector import Collector, CollectorArgs
 from infra.kubernetes.collector_config import OTLP_PORT
 from infra.kubernetes.platform import Platform
 
-PORT = OTLP_PORT
-ENDPOINT = f"http://{collector.NAME}:{PORT}"
-"""OTEL_EXPORTER_OTLP_ENDPOINT of the services. By name, not by output: no service has to wait for the collector."""
+COLLECTOR = Pods(collector.NAME, labels.COLLECTOR)
+BINDING = Binding(
+    variables={"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.NAME}:{OTLP_PORT}"},
+    ingress=[COLLECTOR],
+    egress=[Egress(to=[COLLECTOR], port=OTLP_PORT)],
+)
+"""Of every service: it sends traces, and its metrics are fetched. By name, not by output: none waits for it."""
 TRACES = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 """AWS's own policy: what X-Ray is written with cannot be limited to a resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TelemetryArgs:
-    prefix: str
-    region: str
-    account: str
+    environment: Environment
     cluster: Cluster
     platform: Platform
     log_days: int
     log_key_arn: pulumi.Input[str]
-    permissions_boundary_arn: str | None
 
 
 class Telemetry(pulumi.ComponentResource):
@@ -40,7 +43,7 @@ class Telemetry(pulumi.ComponentResource):
         child = ResourceOptions(parent=self)
         log = aws.cloudwatch.LogGroup(
             f"{name}-metrics",
-            name=f"/{args.prefix}/metrics",
+            name=f"/{args.environment.prefix}/metrics",
             retention_in_days=args.log_days,
             kms_key_id=args.log_key_arn,
             opts=child,
@@ -50,12 +53,10 @@ class Telemetry(pulumi.ComponentResource):
             f"{name}-identity",
             WorkloadIdentityArgs(
                 cluster_name=args.cluster.name,
-                cluster_arn=args.cluster.arn,
-                account=args.account,
+                environment=args.environment,
                 namespace=args.platform.namespace,
                 service=collector.NAME,
                 service_account=collector.NAME,
-                permissions_boundary_arn=args.permissions_boundary_arn,
                 statements=[
                     Statement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log.arn, stream])
                 ],
@@ -67,9 +68,9 @@ class Telemetry(pulumi.ComponentResource):
             name,
             CollectorArgs(
                 namespace=args.platform.namespace,
-                region=args.region,
+                region=args.environment.region,
                 log_group=log.name,
-                metrics_namespace=args.prefix,
+                metrics_namespace=args.environment.prefix,
                 identity=[identity, traces],
                 needs=args.platform.ready,
             ),

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import ResourceOptions
 
+from infra.contract import Files
 from infra.kubernetes import labels, network_policy, pods
 from infra.kubernetes.collector_config import HEALTH_PORT, MEMORY_MIB, OTLP_PORT, configuration
 
@@ -108,10 +109,10 @@ class Collector(pulumi.ComponentResource):
             spec=network_policy.policy_spec(
                 NAME,
                 [labels.COLLECTOR],
-                ingress=[network_policy.Ingress(from_=[servers], ports=network_policy.ports(OTLP_PORT))],
+                ingress=[network_policy.IngressRule(from_=[servers], ports=network_policy.ports(OTLP_PORT))],
                 egress=[
                     *network_policy.names_and_aws(),
-                    network_policy.Egress(to=[servers], ports=network_policy.ports(pods.PORT)),
+                    network_policy.EgressRule(to=[servers], ports=network_policy.ports(pods.PORT)),
                 ],
             ),
             opts=ResourceOptions(parent=self),
@@ -146,7 +147,12 @@ class Collector(pulumi.ComponentResource):
 
     def _pod(self) -> k8s.core.v1.PodSpecArgs:
         args = self._args
-        mounts = [pods.files_of("configuration", self._configuration.metadata.name, CONFIGURATION_DIRECTORY)]
+        configuration = Files(
+            volume="configuration",
+            config_map=self._configuration.metadata.name,
+            directory=CONFIGURATION_DIRECTORY,
+        )
+        mounts = [pods.files_of(configuration)]
         container = k8s.core.v1.ContainerArgs(
             name=NAME,
             image=IMAGE,

@@ -1,4 +1,4 @@
-"""What runs once per image before a service does: the bootstrap of its database, and its migrations."""
+"""What runs once for each image before a service does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import CustomTimeouts, ResourceOptions
 
+from infra.contract import Files
 from infra.kubernetes import labels, pods
 
 DEADLINE_SECONDS = 1800
@@ -16,20 +17,10 @@ ATTEMPTS_AGAIN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootstrapArgs:
-    """Makes the service's database and its user; needs more rights than the service, so an identity of its own."""
-
-    image: pulumi.Input[str]
-    environment: Mapping[str, pulumi.Input[str]]
-    identity: Sequence[pulumi.Resource]
-    """Pod identity associations of the ServiceAccount `<service>-bootstrap`."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class JobArgs:
     service: str
     component: str
-    """labels.BOOTSTRAP or labels.MIGRATION."""
+    """The name of the task."""
     namespace: pulumi.Input[str]
     image: pulumi.Input[str]
     """By digest: `<repository>@sha256:<64 hex digits>`."""
@@ -39,7 +30,7 @@ class JobArgs:
     service_account: pulumi.Input[str]
     cpu_millis: int
     memory_mib: int
-    certificates_config_map: pulumi.Input[str] | None
+    files: Sequence[Files]
 
 
 def job(name: str, args: JobArgs, opts: ResourceOptions) -> k8s.batch.v1.Job:
@@ -93,7 +84,7 @@ def job(name: str, args: JobArgs, opts: ResourceOptions) -> k8s.batch.v1.Job:
 
 
 def _pod(args: JobArgs) -> k8s.core.v1.PodSpecArgs:
-    mounts = [pods.temporary(), *pods.certificates(args.certificates_config_map)]
+    mounts = [pods.temporary(), *map(pods.files_of, args.files)]
     container = k8s.core.v1.ContainerArgs(
         name=args.component,
         image=args.image,

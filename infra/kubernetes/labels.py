@@ -2,16 +2,14 @@
 
 import re
 
+from infra.contract import SERVER as SERVER
+
 NAME = "app.kubernetes.io/name"
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 VERSION = "app.kubernetes.io/version"
 
-SERVER = "server"
-"""The pods that answer requests."""
-BOOTSTRAP, MIGRATION = "bootstrap", "migration"
-"""The pods of a service's Jobs."""
 COLLECTOR = "collector"
 """The pods that gather traces and metrics."""
 

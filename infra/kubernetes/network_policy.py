@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.contract import Egress, Pods
 from infra.kubernetes import labels
 
-Egress = k8s.networking.v1.NetworkPolicyEgressRuleArgs
-Ingress = k8s.networking.v1.NetworkPolicyIngressRuleArgs
+EgressRule = k8s.networking.v1.NetworkPolicyEgressRuleArgs
+IngressRule = k8s.networking.v1.NetworkPolicyIngressRuleArgs
 Peer = k8s.networking.v1.NetworkPolicyPeerArgs
 
 POD_IDENTITY_AGENT = "169.254.170.23/32"
@@ -23,9 +24,17 @@ def ports(*numbers: pulumi.Input[int], protocol: str = "TCP") -> list[k8s.networ
     return [k8s.networking.v1.NetworkPolicyPortArgs(port=number, protocol=protocol) for number in numbers]
 
 
-def pods(service: str, component: str = labels.SERVER) -> Peer:
-    """Pods of the same namespace."""
-    matching = k8s.meta.v1.LabelSelectorArgs(match_labels=labels.selector(service, component))
+def peers(named: Sequence[Pods | str]) -> list[Peer]:
+    """Pods of the same namespace, those of services first, then blocks of addresses: another order is a difference."""
+    pods = sorted(
+        (each for each in named if isinstance(each, Pods)),
+        key=lambda each: (each.component != labels.SERVER, each.service),
+    )
+    return [*map(_pods, pods), *blocks([each for each in named if isinstance(each, str)])]
+
+
+def _pods(named: Pods) -> Peer:
+    matching = k8s.meta.v1.LabelSelectorArgs(match_labels=labels.selector(named.service, named.component))
     return Peer(pod_selector=matching)
 
 
@@ -33,7 +42,20 @@ def blocks(cidrs: Sequence[str]) -> list[Peer]:
     return [Peer(ip_block=k8s.networking.v1.IPBlockArgs(cidr=cidr)) for cidr in cidrs]
 
 
-def names_and_aws() -> list[Egress]:
+def ingress(named: Sequence[Pods | str], *numbers: int) -> list[IngressRule]:
+    """These, on these ports; nobody is not everybody, which a rule without peers would be."""
+    return [IngressRule(from_=peers(named), ports=ports(*numbers))] if named else []
+
+
+def egress(rules: Sequence[Egress]) -> list[EgressRule]:
+    """What every pod needs, and these; a rule without peers would let it go anywhere."""
+    return [
+        *names_and_aws(),
+        *(EgressRule(to=peers(rule.to), ports=ports(rule.port)) for rule in rules if rule.to),
+    ]
+
+
+def names_and_aws() -> list[EgressRule]:
     """What every pod needs that uses AWS: names, credentials, HTTPS.
 
     DNS goes to any address: in Auto Mode it is a process of the node, and a rule that selects pods finds none. HTTPS
@@ -41,19 +63,14 @@ def names_and_aws() -> list[Egress]:
     pod could take the node's role, stays shut.
     """
     return [
-        Egress(ports=[*ports(53, protocol="UDP"), *ports(53)]),
-        Egress(to=blocks([POD_IDENTITY_AGENT]), ports=ports(80)),
-        Egress(ports=ports(443)),
+        EgressRule(ports=[*ports(53, protocol="UDP"), *ports(53)]),
+        EgressRule(to=blocks([POD_IDENTITY_AGENT]), ports=ports(80)),
+        EgressRule(ports=ports(443)),
     ]
 
 
-def to_database(cidrs: Sequence[str], port: pulumi.Input[int] | None) -> list[Egress]:
-    """Nothing for a service without a relational database."""
-    return [Egress(to=blocks(cidrs), ports=ports(port))] if cidrs and port is not None else []
-
-
 def policy_spec(
-    service: str, components: Sequence[str], ingress: Sequence[Ingress], egress: Sequence[Egress]
+    service: str, components: Sequence[str], ingress: Sequence[IngressRule], egress: Sequence[EgressRule]
 ) -> k8s.networking.v1.NetworkPolicySpecArgs:
     """Both directions, always: a direction that is not named is not restricted."""
     chosen = k8s.meta.v1.LabelSelectorRequirementArgs(key=labels.COMPONENT, operator="In", values=list(components))

@@ -37,6 +37,8 @@ class Platform(pulumi.ComponentResource):
     """Node pool, storage class, enforcement of network policies, and the namespace of the services."""
 
     namespace: pulumi.Output[str]
+    namespace_name: str
+    """The same, for what does not wait for it."""
     certificates_config_map: pulumi.Output[str]
     ready: list[pulumi.Resource]
     """What has to be there before the first pod, and outlives the last."""
@@ -45,7 +47,7 @@ class Platform(pulumi.ComponentResource):
         super().__init__("shop:kubernetes:Platform", name, None, opts)
         self._name, self._args = name, args
         namespace = self._namespace()
-        self.namespace = namespace.metadata.name
+        self.namespace, self.namespace_name = namespace.metadata.name, args.namespace
         certificates = self._certificates()
         self.certificates_config_map = certificates.metadata.name
         self._storage_class()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.contract import Files
+
 USER = 65532
 """`nonroot` of the distroless images, and of ours."""
 CERTIFICATES_DIRECTORY = "/etc/rds"
@@ -39,15 +41,12 @@ def temporary() -> Mount:
     return Mount(volume=k8s.core.v1.VolumeArgs(name="tmp", empty_dir=empty), path="/tmp", read_only=False)  # noqa: S108
 
 
-def files_of(name: str, config_map: pulumi.Input[str], path: str) -> Mount:
+def files_of(files: Files) -> Mount:
     """The keys of a ConfigMap as files."""
-    source = k8s.core.v1.ConfigMapVolumeSourceArgs(name=config_map)
-    return Mount(volume=k8s.core.v1.VolumeArgs(name=name, config_map=source), path=path, read_only=True)
-
-
-def certificates(config_map: pulumi.Input[str] | None) -> list[Mount]:
-    """The roots that the certificates of RDS end in, at CERTIFICATES_FILE."""
-    return [files_of("rds-roots", config_map, CERTIFICATES_DIRECTORY)] if config_map is not None else []
+    source = k8s.core.v1.ConfigMapVolumeSourceArgs(name=files.config_map)
+    return Mount(
+        volume=k8s.core.v1.VolumeArgs(name=files.volume, config_map=source), path=files.directory, read_only=True
+    )
 
 
 def volumes(mounts: Sequence[Mount]) -> list[k8s.core.v1.VolumeArgs]:

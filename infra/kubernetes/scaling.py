@@ -1,11 +1,23 @@
 """How many pods a service has, where they are, and how many of them may go at once."""
 
+from typing import Protocol
+
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import ResourceOptions
 
-from infra.catalogue import Scale
 from infra.kubernetes import labels
+
+
+class Scale(Protocol):
+    """So many pods at least and at most, and the share of the CPU that they asked for above which one more starts."""
+
+    @property
+    def min(self) -> int: ...
+    @property
+    def max(self) -> int: ...
+    @property
+    def cpu_percent(self) -> int: ...
 
 
 def autoscaler(

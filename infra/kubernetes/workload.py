@@ -7,17 +7,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi import CustomTimeouts, ResourceOptions
 
-from infra.catalogue import Scale
-from infra.kubernetes import collector, labels, network_policy, pods, scaling
-from infra.kubernetes.jobs import BootstrapArgs, JobArgs, job
+from infra.contract import SHUTDOWN_SECONDS, Binding, Egress, ForeignTask, Task
+from infra.kubernetes import labels, network_policy, pods, scaling
+from infra.kubernetes.jobs import JobArgs, job
+from infra.kubernetes.scaling import Scale
 
-SHUTDOWN_SECONDS = 20
-"""SHUTDOWN_SECONDS of the container: what it may take to finish what is in flight."""
 SURGE_PERCENT = 25
 """Of the processes of a service: so many more there are while a new version comes, rounded up."""
 PROGRESS_SECONDS, ENGINE_WAITS = 300, "6m"
 """What a new version may take to become available: two minutes for a node, one for its image, one to start."""
-BOOTSTRAP_CPU_MILLIS, BOOTSTRAP_MEMORY_MIB = 50, 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,33 +23,15 @@ class WorkloadArgs:
     service: str
     namespace: pulumi.Input[str]
     image: pulumi.Input[str]
-    """By digest: `<repository>@sha256:<64 hex digits>`. Its entry point serves, or with the word `migrate` migrates."""
-    environment: Mapping[str, pulumi.Input[str]]
-    """Plain values: whoever may read pods reads them. Secrets are fetched with the pod's identity instead."""
+    """By digest: `<repository>@sha256:<64 hex digits>`. Its entry point serves, or does the task that an argument
+    names."""
+    binding: Binding
+    """What the service has. Its variables are plain values: whoever may read pods reads them."""
     scale: Scale
     cpu_millis: int
     memory_mib: int
-    calls: Sequence[str]
-    """Services that it calls."""
-    callers: Sequence[str]
-    """Services that call it."""
-    load_balancer_cidrs: Sequence[str]
-    """Where the load balancer's requests come from; empty for a service without routes."""
-    target_group_arn: pulumi.Input[str] | None
-    """Where its pods are registered; None for a service without routes."""
-    database_cidrs: Sequence[str]
-    database_port: pulumi.Input[int] | None
-    """None for a service without a relational database."""
-    certificates_config_map: pulumi.Input[str] | None
-    """Mounted, with its key ca.pem, at pods.CERTIFICATES_DIRECTORY."""
-    telemetry_port: int | None
-    """Where the collector takes traces; None where there is no collector."""
-    migrates: bool
-    bootstrap: BootstrapArgs | None
-    identity: Sequence[pulumi.Resource]
-    """Pod identity associations of the ServiceAccount `<service>`: a pod that is there already gets no credentials."""
-    needs: Sequence[pulumi.Resource]
-    """What has to be there before the first pod, and outlives the last: nodes, default policies."""
+    identities: Mapping[str, pulumi.Resource]
+    """ServiceAccount -> its pod identity association: a pod that is there before it gets no credentials."""
 
 
 class Workload(pulumi.ComponentResource):
@@ -69,13 +49,14 @@ class Workload(pulumi.ComponentResource):
         image = pulumi.Output.from_input(args.image)
         self._labels = image.apply(lambda ref: labels.versioned(args.service, labels.SERVER, ref))
         self._account = self._service_account(args.service, labels.SERVER, name)
-        first = [*args.needs, *args.identity, self._account, self._network_policy()]
-        self.deployment = self._deployment([*first, *self._jobs()])
+        self._first = [*args.binding.ready, *self._identity(args.service)]
+        policy = self._network_policy()
+        self.deployment = self._deployment([*self._first, self._account, policy, *self._tasks()])
         service = self._service()
         scaling.autoscaler(name, args.service, args.namespace, args.scale, self.deployment, self)
         scaling.disruption_budget(name, args.service, args.namespace, self)
-        if args.target_group_arn is not None:
-            self._registration(service, args.target_group_arn)
+        for target_group_arn in args.binding.target_group_arns:
+            self._registration(service, target_group_arn)
         self.host = service.metadata.name
         self.register_outputs({"host": self.host})
 
@@ -84,6 +65,9 @@ class Workload(pulumi.ComponentResource):
         return k8s.meta.v1.ObjectMetaArgs(
             name=name or service, namespace=self._args.namespace, labels=labels.common(service, component)
         )
+
+    def _identity(self, account: str) -> list[pulumi.Resource]:
+        return [self._args.identities[account]] if account in self._args.identities else []
 
     def _service_account(self, account: str, component: str, name: str) -> k8s.core.v1.ServiceAccount:
         """Its name is that of the pod identity association. No pod of it may talk to the API server."""
@@ -95,93 +79,91 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _network_policy(self) -> k8s.networking.v1.NetworkPolicy:
-        args = self._args
-        collected = args.telemetry_port is not None
-        callers = [network_policy.pods(caller) for caller in sorted(args.callers)]
-        from_collector = [network_policy.pods(collector.NAME, labels.COLLECTOR)] if collected else []
-        peers = [*callers, *from_collector, *network_policy.blocks(args.load_balancer_cidrs)]
-        ingress = [network_policy.Ingress(from_=peers, ports=network_policy.ports(pods.PORT))] if peers else []
-        egress = [
-            *network_policy.names_and_aws(),
-            *network_policy.to_database(args.database_cidrs, args.database_port),
-        ]
-        if args.calls:
-            callees = [network_policy.pods(callee) for callee in sorted(args.calls)]
-            egress.append(network_policy.Egress(to=callees, ports=network_policy.ports(pods.PORT)))
-        if args.telemetry_port is not None:
-            collectors = [network_policy.pods(collector.NAME, labels.COLLECTOR)]
-            egress.append(network_policy.Egress(to=collectors, ports=network_policy.ports(args.telemetry_port)))
+        binding = self._args.binding
         return k8s.networking.v1.NetworkPolicy(
             self._name,
             metadata=self._metadata(),
-            spec=network_policy.policy_spec(args.service, [labels.SERVER], ingress, egress),
-            opts=ResourceOptions(parent=self),
-        )
-
-    def _jobs(self) -> list[pulumi.Resource]:
-        """The bootstrap, then the migration; what is there of them. They may reach less than the service."""
-        args = self._args
-        if not args.migrates and args.bootstrap is None:
-            return []
-        policy = k8s.networking.v1.NetworkPolicy(
-            f"{self._name}-jobs",
-            metadata=self._metadata(f"{args.service}-jobs", labels.MIGRATION),
             spec=network_policy.policy_spec(
-                args.service,
-                [labels.BOOTSTRAP, labels.MIGRATION],
-                ingress=[],
-                egress=[
-                    *network_policy.names_and_aws(),
-                    *network_policy.to_database(args.database_cidrs, args.database_port),
-                ],
+                self._args.service,
+                [labels.SERVER],
+                ingress=network_policy.ingress(binding.ingress, pods.PORT),
+                egress=network_policy.egress(binding.egress),
             ),
             opts=ResourceOptions(parent=self),
         )
+
+    def _tasks(self) -> list[pulumi.Resource]:
+        """The Jobs, each after the one before it."""
+        tasks = self._args.binding.tasks
+        if not tasks:
+            return []
+        policy = self._network_policy_of_tasks(tasks)
         made: list[pulumi.Resource] = []
-        if args.bootstrap is not None:
-            made.append(self._bootstrap(args.bootstrap, policy))
-        if args.migrates:
-            made.append(self._migration([policy, *made]))
+        for task in tasks:
+            before = [policy, *made]
+            made.append(self._foreign(task, before) if isinstance(task, ForeignTask) else self._own(task, before))
         return made
 
-    def _bootstrap(self, bootstrap: BootstrapArgs, policy: pulumi.Resource) -> pulumi.Resource:
-        args, account = self._args, f"{self._args.service}-{labels.BOOTSTRAP}"
-        service_account = self._service_account(account, labels.BOOTSTRAP, f"{self._name}-{labels.BOOTSTRAP}")
-        needed = [*args.needs, *bootstrap.identity, service_account, policy]
-        return job(
-            f"{self._name}-{labels.BOOTSTRAP}",
-            JobArgs(
-                service=args.service,
-                component=labels.BOOTSTRAP,
-                namespace=args.namespace,
-                image=bootstrap.image,
-                arguments=(),
-                environment=bootstrap.environment,
-                service_account=service_account.metadata.name,
-                cpu_millis=BOOTSTRAP_CPU_MILLIS,
-                memory_mib=BOOTSTRAP_MEMORY_MIB,
-                certificates_config_map=args.certificates_config_map,
+    def _network_policy_of_tasks(self, tasks: Sequence[Task]) -> k8s.networking.v1.NetworkPolicy:
+        """One for all of them; they may reach less than the service."""
+        egress: list[Egress] = []
+        for rule in (rule for task in tasks for rule in task.egress):
+            if rule not in egress:
+                egress.append(rule)
+        return k8s.networking.v1.NetworkPolicy(
+            f"{self._name}-jobs",
+            metadata=self._metadata(f"{self._args.service}-jobs", tasks[-1].name),
+            spec=network_policy.policy_spec(
+                self._args.service,
+                [task.name for task in tasks],
+                ingress=[],
+                egress=network_policy.egress(egress),
             ),
-            ResourceOptions(parent=self, depends_on=needed),
+            opts=ResourceOptions(parent=self),
         )
 
-    def _migration(self, before: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        args = self._args
+    def _foreign(self, task: ForeignTask, before: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """It may need more rights than the service, so it has an identity of its own."""
+        args, account = self._args, f"{self._args.service}-{task.name}"
+        service_account = self._service_account(account, task.name, f"{self._name}-{task.name}")
         return job(
-            f"{self._name}-{labels.MIGRATION}",
+            f"{self._name}-{task.name}",
             JobArgs(
                 service=args.service,
-                component=labels.MIGRATION,
+                component=task.name,
+                namespace=args.namespace,
+                image=task.image,
+                arguments=task.arguments,
+                environment=task.variables,
+                service_account=service_account.metadata.name,
+                cpu_millis=task.cpu_millis,
+                memory_mib=task.memory_mib,
+                files=task.files,
+            ),
+            ResourceOptions(
+                parent=self,
+                depends_on=[*args.binding.ready, *task.ready, *self._identity(account), service_account, *before],
+            ),
+        )
+
+    def _own(self, task: Task, before: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """The service's own image, with all that the service has."""
+        args = self._args
+        return job(
+            f"{self._name}-{task.name}",
+            JobArgs(
+                service=args.service,
+                component=task.name,
                 namespace=args.namespace,
                 image=args.image,
-                arguments=("migrate",),
-                environment=args.environment,
+                arguments=task.arguments,
+                environment=args.binding.variables,
                 service_account=self._account.metadata.name,
                 cpu_millis=args.cpu_millis,
                 memory_mib=args.memory_mib,
-                certificates_config_map=args.certificates_config_map,
+                files=args.binding.files,
             ),
-            ResourceOptions(parent=self, depends_on=[*args.needs, *args.identity, *before]),
+            ResourceOptions(parent=self, depends_on=[*self._first, *before]),
         )
 
     def _deployment(self, needed: Sequence[pulumi.Resource]) -> k8s.apps.v1.Deployment:
@@ -213,20 +195,14 @@ class Workload(pulumi.ComponentResource):
             ),
         )
 
-    def _drain_seconds(self) -> int:
-        """How long requests may still come to a pod that is to end; none come to one that only takes messages."""
-        if self._args.target_group_arn is not None:
-            return pods.BALANCER_DRAIN_SECONDS
-        return pods.SERVICE_DRAIN_SECONDS if self._args.callers else 0
-
     def _pod(self) -> k8s.core.v1.PodSpecArgs:
         args = self._args
-        mounts = [pods.temporary(), *pods.certificates(args.certificates_config_map)]
+        mounts = [pods.temporary(), *map(pods.files_of, args.binding.files)]
         container = k8s.core.v1.ContainerArgs(
             name=args.service,
             image=args.image,
             ports=[k8s.core.v1.ContainerPortArgs(name=pods.PORT_NAME, container_port=pods.PORT, protocol="TCP")],
-            env=pods.environment(args.environment),
+            env=pods.environment(args.binding.variables),
             resources=pods.resources(args.cpu_millis, args.memory_mib),
             security_context=pods.container_security(),
             volume_mounts=pods.volume_mounts(mounts),
@@ -234,7 +210,7 @@ class Workload(pulumi.ComponentResource):
             startup_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=2, failures=30),
             liveness_probe=pods.probe("/livez", pods.PORT_NAME, period_seconds=10, failures=3),
             readiness_probe=pods.probe("/readyz", pods.PORT_NAME, period_seconds=5, failures=2),
-            lifecycle=pods.drain(self._drain_seconds()),
+            lifecycle=pods.drain(args.binding.drain_seconds),
         )
         return k8s.core.v1.PodSpecArgs(
             service_account_name=self._account.metadata.name,
@@ -242,7 +218,7 @@ class Workload(pulumi.ComponentResource):
             # A variable for each Service of the namespace would be set else, PRICING_PORT=tcp://... among them.
             enable_service_links=False,
             security_context=pods.pod_security(),
-            termination_grace_period_seconds=pods.grace_seconds(self._drain_seconds(), SHUTDOWN_SECONDS),
+            termination_grace_period_seconds=pods.grace_seconds(args.binding.drain_seconds, SHUTDOWN_SECONDS),
             topology_spread_constraints=scaling.spread(args.service),
             volumes=pods.volumes(mounts),
             containers=[container],

@@ -1,28 +1,25 @@
 """The gateway of the laptop: the route table of the catalogue before the services."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from infra.catalogue import Catalogue
 from infra.fingerprint import fingerprint
 from infra.local.platform import ROOT, People, Platform
 from infra.local.processes import Port, Process, ProcessArgs, configuration_file
 
-TIMEOUT_SECONDS = 30  # what API Gateway allows an integration
-
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayArgs:
-    catalogue: Catalogue
+    routes: Sequence[Mapping[str, Any]]
+    """As `infra.local.gateway.config.Route` has them."""
     platform: Platform
     people: People
-    addresses: Mapping[str, pulumi.Input[str]]
-    """Service -> where it answers."""
 
 
 class Gateway(pulumi.ComponentResource):
@@ -58,25 +55,11 @@ class Gateway(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _configuration(self, args: GatewayArgs) -> Output[str]:
-        routes = [
-            {
-                "method": route.method,
-                "path": route.path,
-                "service": spec.name,
-                "url": args.addresses[spec.name],
-                "scopes": list(route.scopes),
-                "public": route.public,
-                "throttle": route.throttle.model_dump(),
-                "timeout_seconds": TIMEOUT_SECONDS,
-            }
-            for spec in args.catalogue
-            for route in spec.routes
-        ]
         return Output.json_dumps(
             {
                 "issuer": args.people.issuer,
                 "audience": [args.people.client_id],
                 "jwks_url": args.people.jwks_url,
-                "routes": routes,
+                "routes": list(args.routes),
             }
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from infra.local import mended
+from infra.local import ministack_patches
 from infra.local.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def serve(port: int, state: Path) -> None:
     import uvicorn
     from ministack import app
 
-    mended.mend()
+    ministack_patches.mend()
     snapshots = Snapshots(state)
     stopped = asyncio.Event()
 
@@ -108,7 +108,7 @@ async def serve(port: int, state: Path) -> None:
 
     app._load_persisted_state, app.save_all = load, lambda _: None
     config = uvicorn.Config(
-        mended.for_programs_only(hanging_up(app.app)),
+        ministack_patches.for_programs_only(hanging_up(app.app)),
         host="127.0.0.1",
         port=port,
         http="httptools",

@@ -6,13 +6,9 @@ from typing import ClassVar
 import pulumi
 from pulumi.dynamic import Resource
 
+from infra.contract import ACCESS_TOKEN_MINUTES, PASSWORD_MINIMUM_LENGTH
 from infra.local.cloud import EmulatedProvider, client
 from infra.local.provider import Properties
-
-PASSWORD_MINIMUM_LENGTH = 12
-ACCESS_TOKEN_MINUTES = 60
-STAFF = "staff"
-"""The group of those who run the shop."""
 
 
 class _PoolProvider(EmulatedProvider):

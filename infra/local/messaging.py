@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 import pulumi
 from pulumi.dynamic import Resource
 
+from infra.contract import DEAD_LETTER_RETENTION_SECONDS, RECEIVE_WAIT_SECONDS
 from infra.local.cloud import EmulatedProvider, client
 from infra.local.provider import Properties
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.literals import QueueAttributeNameType
-
-RECEIVE_WAIT_SECONDS = 20
-DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
 
 
 class _TopicProvider(EmulatedProvider):

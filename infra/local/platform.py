@@ -9,8 +9,9 @@ from types import ModuleType
 import pulumi
 from pulumi import ResourceOptions
 
+from infra.contract import STAFF, Binding, Tokens
 from infra.fingerprint import fingerprint
-from infra.local import emulator, files, identity, journal, mended, mysql, servers, snapshots
+from infra.local import emulator, files, identity, journal, ministack_patches, mysql, servers, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
 from infra.local.processes import Port, Process, ProcessArgs, Supervisor
@@ -18,7 +19,7 @@ from infra.local.readiness import MYSQL, POSTGRES
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_CONNECTIONS = 200
-_EMULATOR = (emulator, files, journal, mended, snapshots)
+_EMULATOR = (emulator, files, journal, ministack_patches, snapshots)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Platform(pulumi.ComponentResource):
     """By engine."""
     endpoint: pulumi.Output[str]
     """Where the emulator answers."""
+    binding: Binding
+    """What every service gets of it: somebody who starts it, and a cloud; these are variables of every AWS SDK."""
 
     def __init__(self, name: str, args: PlatformArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:local:Platform", name, None, opts)
@@ -57,6 +60,7 @@ class Platform(pulumi.ComponentResource):
         made = {"postgres": self._postgres, "mysql": self._mysql}
         self.servers = {engine: make(data / engine) for engine, make in made.items() if engine in args.engines}
         self._emulator(data / "emulator")
+        self.binding = Binding(variables={**CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}, ready=[self.supervisor])
         self.register_outputs({"endpoint": self.endpoint})
 
     def _postgres(self, directory: Path) -> Server:
@@ -131,6 +135,7 @@ class People(pulumi.ComponentResource):
     client_id: pulumi.Output[str]
     issuer: pulumi.Output[str]
     jwks_url: pulumi.Output[str]
+    tokens: Tokens
 
     def __init__(self, name: str, args: PeopleArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:local:People", name, None, opts)
@@ -148,22 +153,10 @@ class People(pulumi.ComponentResource):
             [args.callback_url],
             ResourceOptions(parent=self, depends_on=[args.platform.emulator, *servers]),
         )
-        identity.Group(identity.STAFF, endpoint, pool, up)
+        identity.Group(STAFF, endpoint, pool, up)
         self.pool_id = pool.pool_id
         self.client_id = client.client_id
         self.issuer = self.pool_id.apply(lambda pool_id: f"https://cognito-idp.{REGION}.amazonaws.com/{pool_id}")
         self.jwks_url = pulumi.Output.concat(endpoint, "/", self.pool_id, "/.well-known/jwks.json")
+        self.tokens = Tokens(issuer=self.issuer, audience=self.client_id, jwks_url=self.jwks_url)
         self.register_outputs({"issuer": self.issuer, "client_id": self.client_id})
-
-    def environment(self) -> dict[str, pulumi.Input[str]]:
-        """How a service checks a token."""
-        return {
-            "TOKEN_ISSUER": self.issuer,
-            "TOKEN_AUDIENCE": self.client_id,
-            "TOKEN_JWKS_URL": self.jwks_url,
-        }
-
-
-def cloud_environment(endpoint: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
-    """How a process reaches the cloud; these are the variables of every AWS SDK."""
-    return {**CREDENTIALS, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": endpoint}

@@ -3,10 +3,9 @@
 import pulumi
 from pulumi.dynamic import Resource
 
+from infra.contract import EXPIRY, PARTITION_KEY, SORT_KEY
 from infra.local.cloud import EmulatedProvider, client
 from infra.local.provider import Properties
-
-PARTITION_KEY, SORT_KEY, EXPIRY = "pk", "sk", "expires_at"
 
 
 class _TableProvider(EmulatedProvider):

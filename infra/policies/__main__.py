@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 
-from infra import catalogue
 from infra.policies.pack import policies
 from infra.policies.rules import RULES
+from infra.service import catalogue
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 

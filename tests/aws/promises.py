@@ -8,10 +8,12 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
-from infra.catalogue import Catalogue
+from infra.capabilities.calls.declaration import callers as callers_of
+from infra.capabilities.messages.declaration import subscriptions
+from infra.service.catalogue import Catalogue
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, Planned
 from tests.aws.planning import document, short
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, Planned
 
 Promise = Callable[[Plan, Catalogue], Iterator[str]]
 
@@ -71,7 +73,7 @@ def pods_wait_for_their_identity(plan: Plan, declared: Catalogue) -> Iterator[st
 
 def a_service_starts_after_its_migration_and_that_after_the_bootstrap(plan: Plan, declared: Catalogue) -> Iterator[str]:
     for spec in declared:
-        if not (spec.database and spec.database.relational):
+        if not spec.relational_engine:
             continue
         deployment = plan.one(":Deployment", spec.name)
         migration = plan.one(":Job", f"{spec.name}-migration")
@@ -151,7 +153,7 @@ def every_topic_a_queue_takes_from_may_send_to_it(plan: Plan, declared: Catalogu
 
 def every_declared_event_arrives_and_no_other(plan: Plan, declared: Catalogue) -> Iterator[str]:
     for spec in declared:
-        wanted = dict(declared.subscriptions(spec))
+        wanted = dict(subscriptions(spec, declared))
         for each in plan.of_type(":TopicSubscription"):
             name, _, publisher = each.name.rpartition("-queue-from-")
             if name == spec.name:
@@ -186,7 +188,7 @@ def callers_reach_callees_and_nobody_else_does(plan: Plan, declared: Catalogue) 
         spoken = plan.one(":NetworkPolicy", spec.name).inputs["spec"]
         callers = {_peer(peer) for rule in spoken["ingress"] for peer in rule.get("from", ()) if "podSelector" in peer}
         callees = {_peer(peer) for rule in spoken["egress"] for peer in rule.get("to", ()) if "podSelector" in peer}
-        if callers - {"otel-collector"} != set(declared.callers(spec)):
+        if callers - {"otel-collector"} != set(callers_of(spec.name, declared)):
             yield f"{spec.name} is reached by {sorted(callers)}"
         if callees - {"otel-collector"} != set(spec.calls):
             yield f"{spec.name} reaches {sorted(callees)}"
@@ -222,7 +224,7 @@ def a_pod_is_there_for_as_long_as_requests_come_to_it(plan: Plan, declared: Cata
         drain = _container(deployment).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         shutdown = int(_variables(deployment)["SHUTDOWN_SECONDS"])
         grace = deployment.inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-        needed = 30 if spec.name in balanced else 10 if declared.callers(spec) else 0
+        needed = 30 if spec.name in balanced else 10 if callers_of(spec.name, declared) else 0
         if drain != needed:
             yield f"{spec.name} waits {drain} s for who still sends, not {needed}"
         if grace < drain + shutdown + 5:  # services/chassis/README.md, "Stop"

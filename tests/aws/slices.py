@@ -2,7 +2,8 @@
 
 import re
 
-from infra.catalogue import Catalogue, ServiceSpec
+from infra.capabilities.messages.declaration import subscriptions
+from infra.service.catalogue import Catalogue, ServiceSpec
 
 
 def slice_of(spec: ServiceSpec, declared: Catalogue, small: bool) -> set[str]:
@@ -21,9 +22,9 @@ def slice_of(spec: ServiceSpec, declared: Catalogue, small: bool) -> set[str]:
         made |= {f"cognito:ResourceServer people-{name}"}
     if spec.routes:
         made |= _entrance(spec)
-    if spec.database and spec.database.relational:
+    if spec.relational_engine:
         made |= _database(spec, small)
-    if spec.database and not spec.database.relational:
+    if spec.has_table:
         made |= {
             f"shop:aws:Table {name}-table",
             f"dynamodb:Table {name}-table",
@@ -69,7 +70,7 @@ def _entrance(spec: ServiceSpec) -> set[str]:
     name = spec.name
     alarms = ("errors", "latency", "nobody-answers")
     return {
-        f"shop:aws:Entrance {name}-entrance",
+        f"shop:aws:ServiceIngress {name}-entrance",
         f"apigatewayv2:Integration {name}-entrance",
         f"lb:TargetGroup {name}",
         f"lb:ListenerRule {name}-entrance",
@@ -122,6 +123,6 @@ def _queue(spec: ServiceSpec, declared: Catalogue) -> set[str]:
         f"sqs:QueuePolicy {name}-queue",
         f"sqs:QueuePolicy {name}-queue-dead",
         f"sqs:RedriveAllowPolicy {name}-queue-dead",
-        *(f"sns:TopicSubscription {name}-queue-from-{publisher}" for publisher in declared.subscriptions(spec)),
+        *(f"sns:TopicSubscription {name}-queue-from-{publisher}" for publisher in subscriptions(spec, declared)),
         *(f"cloudwatch:MetricAlarm {name}-watch-{alarm}" for alarm in ("dead-letters", "oldest-message")),
     }

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from infra.aws.connections import MEMORY_GIB, max_connections, most_connections, over_connections
-from infra.catalogue import Catalogue, Database, Scale, ServiceSpec
+from infra.aws.instance_classes import MEMORY_GIB, max_connections
+from infra.capabilities.database.declaration import Database
+from infra.capabilities.processes.declaration import Scale
+from infra.service.catalogue import Catalogue, ServiceSpec
+from infra.service.connections import most_connections, over_connections
+from plans.planned import Plan
 from tests.aws.planning import declared, environment
-from tools.planned import Plan
 
 
 def service(name: str, most: int, connections: int = 5, engine: str = "postgres") -> ServiceSpec:
@@ -89,8 +92,8 @@ def test_what_containers_autoscalers_and_rollouts_may_open_is_what_the_instances
     taken = {each.name: _parameter(each.inputs, "max_connections") for each in plan.of_type(":ParameterGroup")}
     opened = dict.fromkeys(taken, 0)
     for spec in declared():
-        if spec.database and spec.database.relational:
-            shared = f"databases-{spec.database.engine}"
+        if spec.relational_engine:
+            shared = f"databases-{spec.relational_engine}"
             opened[shared if shared in taken else f"{spec.name}-database"] += _opened(plan, spec.name)
 
     assert all(opened.values())

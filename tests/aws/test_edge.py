@@ -12,12 +12,13 @@ from aiohttp.test_utils import make_mocked_request
 
 from infra.aws.api import Api, ApiArgs, Stage, StageArgs
 from infra.aws.domain import Domain, DomainArgs
-from infra.aws.entrance import Entrance, EntranceArgs
 from infra.aws.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.catalogue import Route, Throttle
+from infra.capabilities.routes.aws import ServiceIngress, ServiceIngressArgs
+from infra.capabilities.routes.declaration import Route, Throttle
 from infra.local.gateway.access_log import AccessLog
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.planned import Plan, plan
+from tests.aws.environments import DEV, PROTECTED
 
 PLACE = Route(method="POST", path="/orders", scopes=("orders/write",), throttle=Throttle(rate_per_second=5, burst=9))
 LOOK = Route(method="GET", path="/orders/{id}", scopes=("orders/read", "orders/write"))
@@ -31,7 +32,7 @@ def edge(
     services: dict[str, tuple[Route, ...]] = SERVICES,
     domain: str | None = None,
     protected: bool = False,
-    then: Callable[[dict[str, Entrance]], None] = lambda entrances: None,
+    then: Callable[[dict[str, ServiceIngress]], None] = lambda entrances: None,
 ) -> tuple[Plan, dict[str, dict[str, Any]]]:
     """The plan of a whole edge, and what the attributes of its parts come to."""
     seen: dict[str, dict[str, Any]] = {}
@@ -41,17 +42,17 @@ def edge(
         balancer = LoadBalancer(
             "balancer",
             LoadBalancerArgs(
+                environment=PROTECTED if protected else DEV,
                 vpc_id="vpc-1",
                 subnet_ids=["subnet-a", "subnet-b"],
                 cluster_security_group_id="sg-cluster",
                 certificate_arn=own.certificate_arn if own else None,
-                protected=protected,
             ),
         )
         api = Api(
             "api",
             ApiArgs(
-                prefix="shop-dev",
+                environment=DEV,
                 vpc_id="vpc-1",
                 subnet_ids=["subnet-a", "subnet-b"],
                 load_balancer=balancer,
@@ -62,9 +63,9 @@ def edge(
             ),
         )
         entrances = {
-            service: Entrance(
+            service: ServiceIngress(
                 f"{service}-entrance",
-                EntranceArgs(
+                ServiceIngressArgs(
                     service=service,
                     routes=routes,
                     api=api,
@@ -75,10 +76,7 @@ def edge(
             )
             for service, routes in services.items()
         }
-        made = [pair for name, each in entrances.items() for pair in zip(services[name], each.routes, strict=True)]
-        stage_args = StageArgs(
-            prefix="shop-dev", api=api, routes=made, log_days=30, log_key_arn="arn:log-key", domain=own
-        )
+        stage_args = StageArgs(environment=DEV, api=api, log_days=30, log_key_arn="arn:log-key", domain=own)
         stage = Stage("stage", stage_args)
         seen["balancer"] = resolved(balancer, "listener_arn", "arn_suffix", "security_group_id", "port")
         seen["api"] = resolved(api, "id", "endpoint", "vpc_link_id", "authorizer_id")
@@ -132,7 +130,7 @@ OF_A_DOMAIN = {
 
 def slice_of(service: str, routes: set[str]) -> set[tuple[str, str]]:
     return {
-        ("shop:aws:Entrance", f"{service}-entrance"),
+        ("shop:aws:ServiceIngress", f"{service}-entrance"),
         ("aws:lb/targetGroup:TargetGroup", service),
         ("aws:lb/listenerRule:ListenerRule", f"{service}-entrance"),
         ("aws:apigatewayv2/integration:Integration", f"{service}-entrance"),
@@ -317,7 +315,7 @@ def test_tokens_are_those_of_our_people_for_our_application(recorded: Plan) -> N
 
 
 def test_whoever_binds_pods_to_a_target_group_waits_until_the_balancer_uses_it() -> None:
-    def bind(entrances: dict[str, Entrance]) -> None:
+    def bind(entrances: dict[str, ServiceIngress]) -> None:
         aws.ssm.Parameter("binding", type="String", value=entrances["orders"].target_group_arn)
 
     bound, seen = edge(then=bind)

@@ -1,14 +1,15 @@
 """Where the images of an environment come from."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
+from plans.planned import Plan, plan
+from plans.programs import ROOT, program
 from stacks.settings import SettingsError
-from tests.aws.planning import SERVICES, declared, environment, given_for
-from tools.planned import Plan, plan
-from tools.programs import ROOT, program
+from tests.aws.planning import declared, environment, given_for, only
 
 NAMES = tuple(declared().services)
 
@@ -57,7 +58,7 @@ def test_production_runs_what_dev_built_of_this_source_and_has_no_repositories(p
 
 
 def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_the_state(promoted: Plan) -> None:
-    """The provider takes a login only for registries that it is told of (tests/integration/test_promotion.py)."""
+    """The provider takes a login only for registries that it is told of (tests/integration/promotion)."""
     provider = promoted.named("pulumi:providers:docker", "docker")
 
     assert provider == {
@@ -68,7 +69,7 @@ def test_the_registry_is_read_with_the_login_of_docker_and_nothing_of_it_is_in_t
 
 
 # Whoever adds one: mocks answer it, so prove it on a real provider first. Zones and log groups are looked up in every
-# run of tests/integration/test_emulated.py, an image in tests/integration/test_promotion.py.
+# run of tests/integration/story, an image in tests/integration/promotion.
 LOOK_UPS = {
     ("aws:cloudwatch/getLogGroups:getLogGroups", "pulumi:providers:aws::aws"),
     ("aws:index/getAvailabilityZones:getAvailabilityZones", "pulumi:providers:aws::aws"),
@@ -91,11 +92,11 @@ def test_digests_are_of_images_in_repositories_of_the_environments_own() -> None
     )
 
 
-def test_where_images_are_named_by_digest_each_of_them_is() -> None:
-    given = given_for(SERVICES)
-    del given["images"]["digests"]["pricing"]
+def test_where_images_are_named_by_digest_each_of_them_is(tmp_path: Path) -> None:
+    given = given_for(only("users", tmp_path))
+    del given["images"]["digests"]["users"]
 
-    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `pricing` has no digest here"):
+    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `users` has no digest here"):
         plan(program("dev", given), "dev")
 
 
@@ -110,9 +111,10 @@ def test_aws_is_one_account_in_one_region_and_every_resource_is_tagged(built: Pl
     assert provider["skipCredentialsValidation"] == "false"
 
 
-def test_a_stand_in_for_aws_is_told_in_one_object() -> None:
+def test_a_stand_in_for_aws_is_told_in_one_object(tmp_path: Path) -> None:
     endpoints = {"sqs": "http://127.0.0.1:4566", "sns": "http://127.0.0.1:4566"}
-    provider = environment("dev", target={"endpoints": endpoints}).named("pulumi:providers:aws", "aws")
+    planned = environment("dev", only("users", tmp_path), target={"endpoints": endpoints})
+    provider = planned.named("pulumi:providers:aws", "aws")
 
     assert json.loads(provider["endpoints"]) == [endpoints]
     assert provider["skipCredentialsValidation"] == "true"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.aws.messaging import Queue, QueueArgs, Subscription, Topic, TopicArgs
-from tools.planned import Plan, plan
+from infra.capabilities.messages.aws import Queue, QueueArgs, Subscription, Topic, TopicArgs
+from plans.planned import Plan, plan
 
 SNS, SQS = "arn:aws:sns:eu-central-1:123456789012", "arn:aws:sqs:eu-central-1:123456789012"
 TAGS = {"Service": "notifications"}

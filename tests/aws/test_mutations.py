@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import catalogue
+from infra.service import catalogue
+from plans.planned import plan
+from plans.programs import ROOT
 from tests.aws.planning import given_for
 from tests.aws.promises import PROMISES
-from tools.planned import plan
-from tools.programs import ROOT
 
 DECLARATIONS: dict[str, dict[str, Any]] = {
     "orders": {
@@ -52,23 +52,27 @@ class Mutation:
     says: str
 
 
+OF_THE_PROGRAM = ("infra.aws", "infra.kubernetes", "infra.capabilities", "infra.service")
 MUTATIONS = {
     "a database that waits for the cluster": Mutation(
-        "infra/aws/database.py",
+        "infra/aws/database_instance.py",
         "vpc_security_group_ids=[group.id]",
         "vpc_security_group_ids=[group.id, args.clients_security_group_id]",
         "waits for the cluster",
     ),
     "a queue that any topic may fill": Mutation(
-        "infra/aws/messaging.py", '"aws:SourceArn": topics', '"aws:SourceArn": ["arn:aws:sns:*:*:*"]', "does not admit"
+        "infra/capabilities/messages/aws.py",
+        '"aws:SourceArn": topics',
+        '"aws:SourceArn": ["arn:aws:sns:*:*:*"]',
+        "does not admit",
     ),
     "a subscription that takes every event": Mutation(
-        "infra/aws/messaging.py", '{"event_type": list(subscription.event_types)}', "{}", "takes {}"
+        "infra/capabilities/messages/aws.py", '{"event_type": list(subscription.event_types)}', "{}", "takes {}"
     ),
-    "a wildcard user": Mutation("infra/aws/workload_identity.py", '"/", user)', '"/*")', "may connect as *"),
+    "a wildcard user": Mutation("infra/capabilities/database/aws.py", '"/", user)', '"/*")', "may connect as *"),
     "a consumer of another's queue": Mutation(
-        "infra/aws/service.py",
-        "publish_to(topic_arn)",
+        "infra/capabilities/messages/aws.py",
+        "publish_to(arn)",
         'consume_from("arn:aws:sqs:eu-central-1:123456789012:activity-queue")',
         "orders-identity names activity-queue",
     ),
@@ -76,7 +80,10 @@ MUTATIONS = {
         "infra/kubernetes/workload.py", " port=pods.PORT,", " port=80,", "listens on 80"
     ),
     "a caller who asks at another port": Mutation(
-        "infra/aws/service.py", 'f"http://{callee}:{PORT}"', 'f"http://{callee}"', "calls activity at http://activity"
+        "infra/capabilities/calls/aws.py",
+        'f"http://{callee}:{PORT}"',
+        'f"http://{callee}"',
+        "calls activity at http://activity",
     ),
     "too little time to drain behind the load balancer": Mutation(
         "infra/kubernetes/pods.py",
@@ -88,7 +95,7 @@ MUTATIONS = {
         "infra/kubernetes/pods.py", "return drain_seconds + shutdown_seconds", "return shutdown_seconds", "is killed"
     ),
     "a request that is cut off when its pod leaves": Mutation(
-        "infra/aws/entrance.py", "TIMEOUT_MILLISECONDS // 1000", "5", "is cut off"
+        "infra/capabilities/routes/aws.py", "SECONDS = GATEWAY_TIMEOUT_SECONDS", "SECONDS = 5", "is cut off"
     ),
     "logs with the key of all of Amazon": Mutation(
         "infra/aws/api.py", "kms_key_id=args.log_key_arn,", "", "stage has no key of ours"
@@ -97,26 +104,24 @@ MUTATIONS = {
         "infra/aws/log_key.py", "/aws/rds/instance/{args.prefix}-*", "/aws/rds/instance/other-*", "is not for /aws/rds"
     ),
     "pods before their identity": Mutation(
-        "infra/kubernetes/workload.py", "[*args.needs, *args.identity,", "[*args.needs,", "does not wait for eks:Pod"
+        "infra/kubernetes/workload.py", ", *self._identity(args.service)]", "]", "does not wait for eks:Pod"
     ),
     "a service before its migration": Mutation(
-        "infra/kubernetes/workload.py", "[*first, *self._jobs()]", "[self._jobs() and None, *first][1:]", "migration"
+        "infra/kubernetes/workload.py", "policy, *self._tasks()]", "*self._tasks()[:0]]", "migration"
     ),
     "a namespace that is open by default": Mutation(
         "infra/kubernetes/platform.py", "self._default_deny(), ", "", "default-deny"
     ),
     "a route without a token": Mutation(
-        "infra/aws/entrance.py", '"NONE" if route.public else "JWT"', '"NONE"', "is open to NONE"
+        "infra/capabilities/routes/aws.py", '"NONE" if route.public else "JWT"', '"NONE"', "is open to NONE"
     ),
     "a route without its scopes": Mutation(
-        "infra/aws/entrance.py",
+        "infra/capabilities/routes/aws.py",
         "authorization_scopes=None if route.public else list(route.scopes)",
         "authorization_scopes=None",
         "asks for None",
     ),
-    "a throttle left out": Mutation(
-        "infra/aws/api.py", "throttling_burst_limit=route.throttle.burst,", "", "is throttled to"
-    ),
+    "a throttle left out": Mutation("infra/aws/api.py", "throttling_burst_limit=route.burst,", "", "is throttled to"),
     "a way out that goes before the nodes": Mutation(
         "stacks/providers.py", "[*cluster.access, *egress]", "[*cluster.access]", "does not wait for ec2:NatGateway"
     ),
@@ -151,7 +156,7 @@ def test_nobody_objects_to_the_program_as_it_is(services: Path) -> None:
 
 def objections(services: Path) -> Iterator[str]:
     """What is said against the production environment of the program as it can be imported now."""
-    programs = importlib.import_module("tools.programs")
+    programs = importlib.import_module("plans.programs")
     declared = catalogue.load(services)
     try:
         planned = plan(programs.program("prod", given_for(services)), "prod")
@@ -181,9 +186,7 @@ def mutated(mutation: Mutation) -> Iterator[None]:
 
 
 def _of_the_program(name: str) -> bool:
-    return (
-        name == "tools.programs" or name.split(".")[0] == "stacks" or name.startswith(("infra.aws", "infra.kubernetes"))
-    )
+    return name == "plans.programs" or name.split(".")[0] == "stacks" or name.startswith(OF_THE_PROGRAM)
 
 
 class _Mutant(MetaPathFinder, Loader):

@@ -6,18 +6,17 @@ from dataclasses import replace
 import pytest
 
 from infra.aws.network import Network, NetworkArgs
-from tools.made_up import ACCOUNT, REGION, ZONES
-from tools.planned import Plan, plan
+from plans.made_up import ACCOUNT, REGION, ZONES
+from plans.planned import Plan, plan
+from tests.aws.environments import BOUNDED, DEV
 
 ARGS = NetworkArgs(
+    environment=DEV,
     cidr="10.0.0.0/16",
     zones=ZONES[:2],
     nat_per_zone=False,
     flow_log_days=None,
-    region=REGION,
-    log_group_name="/shop-dev/flow-log",
     log_key_arn="arn:aws:kms:key",
-    permissions_boundary_arn=None,
 )
 PRODUCTION = replace(ARGS, zones=ZONES, nat_per_zone=True, flow_log_days=90)
 A, B, C = ZONES
@@ -257,7 +256,7 @@ def test_only_the_flow_log_service_of_this_account_writes_and_only_to_that_log_g
 
 
 def test_the_role_of_the_flow_log_stays_within_the_boundary_of_the_environment() -> None:
-    bounded = network(replace(PRODUCTION, permissions_boundary_arn="arn:boundary"))[0]
+    bounded = network(replace(PRODUCTION, environment=BOUNDED))[0]
     assert bounded.named(":Role", "network-flow-log")["permissionsBoundary"] == "arn:boundary"
 
 

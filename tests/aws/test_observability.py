@@ -1,46 +1,75 @@
 """Dashboards and alarms: exact documents, and what a gap in the data means."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
 
-from infra.aws.observability import (
-    Alarms,
-    AlarmsArgs,
-    Overview,
-    OverviewArgs,
-    Watch,
-    WatchArgs,
-    WatchedDatabase,
-    WatchedPods,
-)
-from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
+from infra.aws import dashboards, database_signals
+from infra.aws.observability import Alarms, AlarmsArgs, Overview, OverviewArgs, Watch, WatchArgs
+from infra.capabilities.messages import signals as queue_signals
+from infra.capabilities.processes.aws import charts as pod_charts
+from infra.capabilities.routes import signals as route_signals
+from infra.capabilities.table import signals as table_signals
+from infra.contract import Binding, combined
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
+from tests.aws.environments import DEV
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 BALANCER = {"TargetGroup": "targetgroup/orders/1", "LoadBalancer": "app/balancer/1"}
-ROUTED = {"target_group_arn_suffix": BALANCER["TargetGroup"], "load_balancer_arn_suffix": BALANCER["LoadBalancer"]}
-SUBSCRIBED = {"queue_name": "orders-queue", "dead_letter_name": "orders-dead"}
-STORED: dict[str, Any] = {
-    "database": WatchedDatabase(identifier=pulumi.Output.from_input("orders-db"), storage_gib=100, max_connections=200)
-}
-IN_PODS: dict[str, Any] = {"pods": WatchedPods(cluster_name="shop-dev", namespace="shop")}
-EVERYTHING: dict[str, Any] = ROUTED | SUBSCRIBED | STORED | IN_PODS | {"table_name": "orders-table"}
-NOTHING: dict[str, Any] = {"dashboard": True, "database": None}
 
 
-def watched(topic: pulumi.Input[str] | None = TOPIC, **has: Any) -> Plan:
+def later(name: str) -> pulumi.Output[str]:
+    """As in a real program, where hardly any name is known beforehand."""
+    return pulumi.Output.from_input(name)
+
+
+def routed() -> Binding:
+    balancer = {name: later(value) for name, value in BALANCER.items()}
+    return Binding(charts=route_signals.charts(balancer), alarms=route_signals.alarms(balancer))
+
+
+def subscribed() -> Binding:
+    queues = later("orders-queue"), later("orders-dead")
+    return Binding(charts=queue_signals.charts(*queues), alarms=queue_signals.alarms(*queues))
+
+
+def stored() -> Binding:
+    identifier = later("orders-db")
+    return Binding(
+        charts=database_signals.charts(identifier),
+        alarms=database_signals.alarms(identifier, storage_gib=100, connections=200),
+    )
+
+
+def tabled() -> Binding:
+    name = later("orders-table")
+    return Binding(charts=table_signals.charts(name), alarms=table_signals.alarms(name))
+
+
+def in_pods() -> Binding:
+    return Binding(charts=pod_charts(later("shop-dev"), "shop", "orders"))
+
+
+EVERYTHING = (routed, subscribed, stored, tabled, in_pods)
+
+
+def watched(*has: Callable[[], Binding]) -> Plan:
     def program() -> None:
-        # As in a real program, where hardly any name is known beforehand.
-        later: dict[str, Any] = {
-            key: pulumi.Output.from_input(value) if isinstance(value, str) else value for key, value in has.items()
-        }
-        args = WatchArgs(service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=topic, **NOTHING | later)
+        binding = combined(each() for each in has)
+        args = WatchArgs(
+            environment=DEV,
+            service="orders",
+            alarm_topic_arn=TOPIC,
+            dashboard=True,
+            charts=binding.charts,
+            alarms=binding.alarms,
+        )
         Watch("orders-watch", args)
 
     return plan(program)
@@ -50,8 +79,8 @@ def alarm_keys(recorded: Plan) -> set[str]:
     return {each.name.removeprefix("orders-watch-") for each in recorded.of_type(ALARM)}
 
 
-def alarm(key: str, **has: Any) -> dict[str, Any]:
-    inputs = watched(**has).named(ALARM, f"orders-watch-{key}")
+def alarm(key: str, has: Callable[[], Binding]) -> dict[str, Any]:
+    inputs = watched(has).named(ALARM, f"orders-watch-{key}")
     assert inputs.pop("alarmDescription")
     return inputs
 
@@ -105,15 +134,15 @@ RATIO = "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)"
 @pytest.mark.parametrize(
     ("has", "keys"),
     [
-        (ROUTED, {"errors", "latency", "nobody-answers"}),
-        (SUBSCRIBED, {"dead-letters", "oldest-message"}),
-        (STORED, {"database-cpu", "database-storage", "database-connections"}),
-        ({"table_name": "orders-table"}, {"table-throttled"}),
-        (IN_PODS, set()),
+        (routed, {"errors", "latency", "nobody-answers"}),
+        (subscribed, {"dead-letters", "oldest-message"}),
+        (stored, {"database-cpu", "database-storage", "database-connections"}),
+        (tabled, {"table-throttled"}),
+        (in_pods, set()),
     ],
 )
-def test_a_service_has_the_alarms_for_what_it_has(has: dict[str, Any], keys: set[str]) -> None:
-    recorded = watched(**has)
+def test_a_service_has_the_alarms_for_what_it_has(has: Callable[[], Binding], keys: set[str]) -> None:
+    recorded = watched(has)
 
     assert alarm_keys(recorded) == keys
     assert [each.name for each in recorded.of_type(DASHBOARD)] == ["orders-watch"]
@@ -125,25 +154,15 @@ def test_a_service_with_everything_has_them_all_and_nothing_else() -> None:
         *("database-cpu", "database-storage", "database-connections", "table-throttled"),
     }
 
-    assert watched(**EVERYTHING).registered() == {
+    assert watched(*EVERYTHING).registered() == {
         ("shop:aws:Watch", "orders-watch"),
         (DASHBOARD, "orders-watch"),
         *((ALARM, f"orders-watch-{key}") for key in keys),
     }
 
 
-def test_without_a_topic_there_is_the_same_dashboard_and_no_alarm() -> None:
-    silent, loud = watched(topic=None, **EVERYTHING), watched(**EVERYTHING)
-
-    assert silent.of_type(ALARM) == []
-    assert silent.named(DASHBOARD, "orders-watch") == loud.named(DASHBOARD, "orders-watch")
-
-
 def test_a_service_with_nothing_to_look_at_has_no_dashboard() -> None:
-    # The balancer is everybody's: without a target group it says nothing of this service.
-    recorded = watched(load_balancer_arn_suffix="app/balancer/1")
-
-    assert recorded.registered() == {("shop:aws:Watch", "orders-watch")}
+    assert watched().registered() == {("shop:aws:Watch", "orders-watch")}
 
 
 # What each looks at
@@ -152,7 +171,7 @@ def test_a_service_with_nothing_to_look_at_has_no_dashboard() -> None:
 def test_errors_are_a_share_of_enough_requests() -> None:
     elb = "AWS/ApplicationELB"
 
-    assert alarm("errors", **ROUTED) == common("errors", 5, "notBreaching") | {
+    assert alarm("errors", routed) == common("errors", 5, "notBreaching") | {
         "metricQueries": [
             result(RATIO),
             query("errors", elb, "HTTPCode_Target_5XX_Count", BALANCER),
@@ -168,23 +187,23 @@ def test_latency_is_that_of_the_slowest_in_a_hundred_and_of_enough_requests() ->
     }
     del expected["statistic"]
 
-    assert alarm("latency", **ROUTED) == common("latency", 1, "notBreaching") | expected
+    assert alarm("latency", routed) == common("latency", 1, "notBreaching") | expected
 
 
 def test_a_service_without_a_healthy_pod_is_noticed_even_without_any_pod() -> None:
-    assert alarm("nobody-answers", **ROUTED) == common("nobody-answers", 1, "breaching", below=True) | metric(
+    assert alarm("nobody-answers", routed) == common("nobody-answers", 1, "breaching", below=True) | metric(
         "AWS/ApplicationELB", "HealthyHostCount", BALANCER, "Maximum"
     )
 
 
 def test_one_dead_letter_is_enough_and_silence_does_not_take_it_away() -> None:
-    assert alarm("dead-letters", **SUBSCRIBED) == common("dead-letters", 0, "ignore", of=(1, 1)) | metric(
+    assert alarm("dead-letters", subscribed) == common("dead-letters", 0, "ignore", of=(1, 1)) | metric(
         "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "orders-dead"}, "Maximum"
     )
 
 
 def test_a_message_waits_at_most_five_minutes() -> None:
-    assert alarm("oldest-message", **SUBSCRIBED) == common("oldest-message", 300, "notBreaching", of=(1, 1)) | metric(
+    assert alarm("oldest-message", subscribed) == common("oldest-message", 300, "notBreaching", of=(1, 1)) | metric(
         "AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "orders-queue"}, "Maximum"
     )
 
@@ -192,13 +211,13 @@ def test_a_message_waits_at_most_five_minutes() -> None:
 def test_a_database_is_watched_by_what_it_can_take_and_its_silence_is_told_once() -> None:
     instance = {"DBInstanceIdentifier": "orders-db"}
 
-    assert alarm("database-cpu", **STORED) == common("database-cpu", 80, "breaching", of=(15, 15)) | metric(
+    assert alarm("database-cpu", stored) == common("database-cpu", 80, "breaching", of=(15, 15)) | metric(
         "AWS/RDS", "CPUUtilization", instance, "Average"
     )
-    assert alarm("database-storage", **STORED) == common(
+    assert alarm("database-storage", stored) == common(
         "database-storage", 15 * 1024**3, "missing", below=True
     ) | metric("AWS/RDS", "FreeStorageSpace", instance, "Minimum")
-    assert alarm("database-connections", **STORED) == common("database-connections", 160, "missing") | metric(
+    assert alarm("database-connections", stored) == common("database-connections", 160, "missing") | metric(
         "AWS/RDS", "DatabaseConnections", instance, "Maximum"
     )
 
@@ -206,7 +225,7 @@ def test_a_database_is_watched_by_what_it_can_take_and_its_silence_is_told_once(
 def test_a_table_that_turns_calls_away_is_noticed() -> None:
     dimensions = {"TableName": "orders-table"}
 
-    assert alarm("table-throttled", table_name="orders-table") == common("table-throttled", 0, "notBreaching") | {
+    assert alarm("table-throttled", tabled) == common("table-throttled", 0, "notBreaching") | {
         "metricQueries": [
             result("FILL(reads, 0) + FILL(writes, 0)"),
             query("reads", "AWS/DynamoDB", "ReadThrottleEvents", dimensions),
@@ -219,7 +238,7 @@ def test_a_table_that_turns_calls_away_is_noticed() -> None:
 
 
 def test_the_dashboard_shows_everything_that_the_service_has_three_in_a_row() -> None:
-    shown = widgets(watched(**EVERYTHING))
+    shown = widgets(watched(*EVERYTHING))
 
     assert [each["properties"]["title"] for each in shown] == [
         *("Requests", "Errors", "Latency in seconds", "Targets"),
@@ -234,7 +253,7 @@ def test_the_dashboard_shows_everything_that_the_service_has_three_in_a_row() ->
 
 
 def test_a_chart_is_what_cloudwatch_takes_with_the_names_filled_in() -> None:
-    recorded = watched(**ROUTED)
+    recorded = watched(routed)
     latency = next(each for each in widgets(recorded) if each["properties"]["title"] == "Latency in seconds")
     target = ["TargetGroup", "targetgroup/orders/1", "LoadBalancer", "app/balancer/1"]
 
@@ -267,11 +286,10 @@ def lines(recorded: Plan, name: str = "orders-watch") -> set[tuple[str, ...]]:
 
 
 def test_the_lines_of_queue_database_table_and_pods() -> None:
-    has = {key: value for key, value in EVERYTHING.items() if key not in ROUTED}
     pods = ("ClusterName", "shop-dev", "Namespace", "shop", "PodName", "orders", "Maximum")
     insights = "ContainerInsights"
 
-    assert lines(watched(**has)) == {
+    assert lines(watched(*EVERYTHING[1:])) == {
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "orders-queue", "Maximum"),
         ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", "orders-queue", "Maximum"),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "orders-queue", "Maximum"),
@@ -290,30 +308,20 @@ def test_the_lines_of_queue_database_table_and_pods() -> None:
 
 
 def test_the_address_of_a_dashboard_is_known_before_it_is_there() -> None:
-    seen: dict[str, Any] = {}
-
-    def program() -> None:
-        nonlocal seen
-        args = WatchArgs(
-            service="orders", prefix="shop-dev", region=REGION, alarm_topic_arn=None, **NOTHING | EVERYTHING
-        )
-        seen = resolved(Watch("orders-watch", args), "dashboard_url")
-
-    plan(program)
     console = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}"
-    assert seen == {"dashboard_url": f"{console}#dashboards/dashboard/shop-dev-orders"}
+
+    assert dashboards.url(REGION, "shop-dev-orders") == f"{console}#dashboards/dashboard/shop-dev-orders"
 
 
 # The environment
 
 
-def overview(topic: str | None = TOPIC, cluster_name: str | None = None) -> Plan:
+def overview(cluster_name: str | None = None) -> Plan:
     args = OverviewArgs(
-        prefix="shop-dev",
-        region=REGION,
+        environment=DEV,
         api_id="api-1",
         load_balancer_arn_suffix="app/balancer/1",
-        alarm_topic_arn=topic,
+        alarm_topic_arn=TOPIC,
         nat_gateway_ids=["nat-1", "nat-2"],
         cluster_name=cluster_name,
     )
@@ -330,7 +338,6 @@ def test_the_overview_is_one_dashboard_and_the_alarm_for_what_no_service_is_to_b
         (DASHBOARD, "overview"),
         (ALARM, "overview-errors"),
     }
-    assert overview(topic=None).of_type(ALARM) == []
     assert overview().named(DASHBOARD, "overview")["dashboardName"] == "shop-dev"
     raised = overview().named(ALARM, "overview-errors")
     assert raised["name"] == "shop-dev-errors"
@@ -371,8 +378,13 @@ def test_the_overview_shows_what_people_see_the_way_out_and_the_nodes() -> None:
 
 def alarms(email: str | None = None) -> Plan:
     def program() -> None:
-        account = pulumi.Output.from_input(ACCOUNT)
-        Alarms("alarms", AlarmsArgs(prefix="shop-dev", email=email, region=REGION, account=account))
+        Alarms(
+            "alarms",
+            AlarmsArgs(
+                environment=DEV,
+                email=email,
+            ),
+        )
 
     return plan(program)
 

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import pulumi
-
-from infra.aws import people
 from infra.aws.people import People, PeopleArgs
-from infra.local import identity
+from plans.made_up import ACCOUNT, REGION
+from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
-from tools.made_up import ACCOUNT, REGION
-from tools.planned import Plan, plan
+from tests.aws.environments import DEV, PROTECTED
 
 SCOPES = {
     "orders": {"read": "Read your orders", "write": "Place and cancel orders"},
@@ -33,12 +30,9 @@ def planned_with_attributes(protected: bool = False) -> tuple[Plan, dict[str, An
         made = People(
             "people",
             PeopleArgs(
-                prefix="shop-dev",
+                environment=PROTECTED if protected else DEV,
                 scopes=SCOPES,
                 callback_urls=["http://localhost:8400/callback"],
-                protected=protected,
-                region=REGION,
-                account=pulumi.Output.from_input(ACCOUNT),
             ),
         )
         seen = resolved(made, *ATTRIBUTES)
@@ -147,8 +141,3 @@ def test_the_attributes_say_how_a_token_is_got_and_checked() -> None:
         "authorize_url": f"https://shop-dev-{ACCOUNT}.auth.{REGION}.amazoncognito.com/oauth2/authorize",
         "token_url": f"https://shop-dev-{ACCOUNT}.auth.{REGION}.amazoncognito.com/oauth2/token",
     }
-
-
-def test_a_laptop_has_the_same_rules() -> None:
-    assert people.PASSWORD_MINIMUM_LENGTH == identity.PASSWORD_MINIMUM_LENGTH
-    assert people.ACCESS_TOKEN_MINUTES == identity.ACCESS_TOKEN_MINUTES

@@ -2,8 +2,11 @@
 
 import pytest
 
-from infra.aws.quotas import QUOTAS, over_quota
-from infra.catalogue import Catalogue, Database, Route, Scale, ServiceSpec
+from infra.capabilities.database.declaration import Database
+from infra.capabilities.processes.declaration import Scale
+from infra.capabilities.routes.declaration import Route
+from infra.service.catalogue import Catalogue, ServiceSpec
+from infra.service.quotas import QUOTAS, over_quota
 
 
 def service(

@@ -7,10 +7,10 @@ import boto3
 import pytest
 
 from infra.aws import rds_roots, regions
+from plans.planned import plan
+from plans.programs import aws_settings
 from stacks import providers
 from stacks.settings import SettingsError
-from tools.planned import plan
-from tools.programs import aws_settings
 
 REFUSED_BY_EKS = {"use1-az3", "usw1-az2", "cac1-az3"}
 """EKS user guide, "View Amazon EKS networking requirements for VPC and subnets"."""

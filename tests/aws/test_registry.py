@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.aws.build_context import version
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs, build, promoted
-from tools import made_up
-from tools.planned import Plan, plan
+from infra.build_context import version
+from plans import made_up
+from plans.planned import Plan, plan
 
 ROOT = Path(__file__).parent.parent.parent
 URL = f"{made_up.ACCOUNT}.dkr.ecr.{made_up.REGION}.amazonaws.com/shop-dev/orders"

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
-from infra.aws import workload_identity
-from infra.aws.workload_identity import Statement, WorkloadIdentity, WorkloadIdentityArgs
-from tools.planned import Plan, plan
+from infra.aws.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from infra.capabilities.database.aws import connect_as, read_secret
+from infra.capabilities.messages.aws import consume_from, publish_to
+from infra.capabilities.people.aws import administer_people
+from infra.capabilities.table.aws import use_table
+from infra.contract import Statement
+from plans.planned import Plan, plan
+from tests.aws.environments import DEV
 
 PLACE = "eu-central-1:123456789012"
 CLUSTER = f"arn:aws:eks:{PLACE}:cluster/shop-dev"
@@ -97,33 +102,29 @@ KINDS: dict[str, list[dict[str, Any]]] = {
 def statements(kind: str) -> list[Statement]:
     match kind:
         case "publish":
-            return workload_identity.publish_to(TOPIC)
+            return publish_to(TOPIC)
         case "consume":
-            return workload_identity.consume_from(QUEUE)
+            return consume_from(QUEUE)
         case "table":
-            return workload_identity.use_table(TABLE, KEY)
+            return use_table(TABLE, KEY)
         case "database":
-            return workload_identity.connect_to_database(
-                region="eu-central-1", account="123456789012", resource_id="db-ABC", user="orders"
-            )
+            return connect_as("orders", DEV, "db-ABC")
         case "people":
-            return workload_identity.administer_people(POOL)
+            return administer_people(POOL)
         case "secret":
-            return workload_identity.read_secret(SECRET, KEY)
+            return read_secret(SECRET, KEY)
     raise LookupError(kind)
 
 
 def identity(made: Sequence[str]) -> Plan:
     def program() -> None:
         args = WorkloadIdentityArgs(
+            environment=DEV,
             cluster_name="shop-dev",
-            cluster_arn=CLUSTER,
             namespace="shop",
             service_account="orders",
             statements=[statement for kind in made for statement in statements(kind)],
-            account="123456789012",
             service="orders",
-            permissions_boundary_arn=None,
         )
         WorkloadIdentity("orders-identity", args)
 

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from infra.aws import build_context
+from infra import build_context
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "infra/bootstrap"

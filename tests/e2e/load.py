@@ -3,9 +3,8 @@
 import random
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -35,10 +34,6 @@ class Customer:
     chance: random.Random
     patient: bool = True
     accepted: dict[str, str] = field(default_factory=dict)
-
-    def shop_until(self, end: float) -> None:
-        """Orders until the end, by time.monotonic()."""
-        self.shop_while(lambda: time.monotonic() < end)
 
     def shop_while(self, wanted: Callable[[], bool]) -> None:
         while wanted():
@@ -87,20 +82,47 @@ def persistently(send: Callable[[], httpx.Response], unclear: frozenset[int]) ->
     return clear[0]
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """Customers who order all the time."""
+
+    customers: Sequence[Customer]
+    _ordering: Sequence["Future[None]"]
+
+    def go_on(self, orders: int = 3) -> None:
+        """Returns when each customer has had so many orders more accepted. Raises what went wrong for one of them."""
+        before = [len(customer.accepted) for customer in self.customers]
+
+        def done() -> bool:
+            for each in self._ordering:
+                if each.done():
+                    each.result()
+            return all(
+                len(customer.accepted) >= count + orders for customer, count in zip(self.customers, before, strict=True)
+            )
+
+        wait_for(done, CLEAR_SECONDS, f"each customer orders {orders} times")
+
+
 @contextmanager
-def shopping(shop: Shop, skus: Sequence[str], number: int, *, patient: bool = True) -> Iterator[list[Customer]]:
-    """So many customers order for the time of the context. Raises what went wrong for one of them."""
-    chance = random.Random(secrets.token_bytes(8))  # noqa: S311 -- habits, not secrets
+def shopping(
+    shop: Shop, skus: Sequence[str], number: int, *, patient: bool = True, chance: random.Random | None = None
+) -> Iterator[Crowd]:
+    """So many customers order for the time of the context. Raises what went wrong for one of them.
+
+    chance: where their habits come from, to repeat them.
+    """
+    chance = chance or random.Random(secrets.token_bytes(8))  # noqa: S311 -- habits, not secrets
     customers = [
         Customer(shop.newcomer(), skus, random.Random(chance.random()), patient)  # noqa: S311
         for _ in range(number)
     ]
     enough = threading.Event()
     with ThreadPoolExecutor(number) as pool:
-        going = [pool.submit(customer.shop_while, lambda: not enough.is_set()) for customer in customers]
+        ordering = [pool.submit(customer.shop_while, lambda: not enough.is_set()) for customer in customers]
         try:
-            yield customers
+            yield Crowd(customers, ordering)
         finally:
             enough.set()
-        for each in going:
+        for each in ordering:
             each.result()

@@ -12,8 +12,8 @@ import httpx
 from shop import oauth
 from shop.documents import FINAL
 from shop.outputs import Outputs
+from shop.staff import appoint
 from tests.fixtures import wait_for
-from tools.staff import appoint
 
 T = TypeVar("T")
 

@@ -8,25 +8,26 @@ import os
 import random
 import secrets
 import signal
-import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psutil
 import pytest
 
 from infra.local.readiness import answer
-from tests.e2e.load import Customer
-from tests.e2e.reckoning import assert_nothing_was_lost, filled
+from tests.e2e.invariants import assert_nothing_was_lost, offer_products
+from tests.e2e.load import Crowd, shopping
 from tests.e2e.shop import Shop
 from tests.e2e.system import System
 from tests.fixtures import wait_for
 
 SERVICES = ("users", "catalog", "orders", "inventory", "payments", "notifications", "pricing")
-LOAD_SECONDS = 60
 CUSTOMERS = 5
-BETWEEN_KILLS_SECONDS = (2.0, 5.0)
+ROUNDS = 2
+"""How often each service is killed."""
+BETWEEN_KILLS = (1, 3)
+"""Orders of each customer, at least and at most: often the last one that was killed is not back yet."""
 READY_SECONDS = 120
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -44,55 +45,38 @@ def local(shared_system: System) -> Shop:
     return Shop(shared_system.outputs()).opened()
 
 
-def seeded(chance: random.Random) -> random.Random:
-    """Another source of chance, which follows from this one: threads do not share it."""
-    return random.Random(chance.random())  # noqa: S311
-
-
-def all_ready(system: System) -> bool:
+def all_ready(outputs: Mapping[str, Any]) -> bool:
     """Whether every service is back."""
-    outputs = system.outputs()
     return all(
         answer(f"{url}/readyz") is None for name, url in outputs["services"].items() if name not in outputs["missing"]
     )
 
 
-def victims(system: System, chance: random.Random) -> Iterator[str]:
-    """Every service once in a round, in an order of chance."""
-    there = [name for name in SERVICES if name not in system.outputs()["missing"]]
-    while True:
-        yield from chance.sample(there, len(there))
+def kill_all(system: System, services: Sequence[str], crowd: Crowd, chance: random.Random) -> None:
+    """Kills every service in an order of chance, ROUNDS times, each in the middle of orders."""
+    for _ in range(ROUNDS):
+        for name in chance.sample(services, len(services)):
+            crowd.go_on(orders=chance.randint(*BETWEEN_KILLS))
+            wait_for(lambda name=name: kill(system, name), READY_SECONDS, f"{name} runs again")  # type: ignore[misc]
 
 
-def kill_until(system: System, chance: random.Random, end: float) -> Counter[str]:
-    """Kills a service every few seconds; how often each of them."""
-    killed: Counter[str] = Counter()
-    for name in victims(system, chance):
-        pause = chance.uniform(*BETWEEN_KILLS_SECONDS)
-        if time.monotonic() + pause > end:
-            return killed
-        time.sleep(pause)
-        try:
-            system.processes()[name].send_signal(signal.SIGKILL)
-            killed[name] += 1
-        except (KeyError, psutil.NoSuchProcess):
-            continue  # it has not come back from the last time yet
-    raise AssertionError("victims never end")
+def kill(system: System, name: str) -> bool:
+    """Whether it ran."""
+    try:
+        system.processes()[name].send_signal(signal.SIGKILL)
+    except (KeyError, psutil.NoSuchProcess):  # it has not come back from the last time yet
+        return False
+    return True
 
 
 def test_no_kill_loses_doubles_or_sticks_an_order(shared_system: System, local: Shop, chance: random.Random) -> None:
-    shelves = filled(local)
-    customers = [Customer(local.newcomer(), list(shelves), seeded(chance)) for _ in range(CUSTOMERS)]
+    stock = offer_products(local)
+    services = [name for name in SERVICES if name not in local.outputs["missing"]]
 
-    end = time.monotonic() + LOAD_SECONDS
-    with ThreadPoolExecutor(CUSTOMERS) as pool:
-        shopping = [pool.submit(customer.shop_until, end) for customer in customers]
-        killed = kill_until(shared_system, chance, end)
-        for each in shopping:
-            each.result()
-    print(f"{sum(len(customer.accepted) for customer in customers)} orders; killed: {dict(killed)}")
-    assert len(killed) == len(SERVICES) - len(shared_system.outputs()["missing"])
+    with shopping(local, list(stock), CUSTOMERS, chance=chance) as crowd:
+        kill_all(shared_system, services, crowd, chance)
+        crowd.go_on()
 
-    wait_for(lambda: all_ready(shared_system), READY_SECONDS, "every service is back")
-    orders = assert_nothing_was_lost(local, shared_system, customers, shelves)
-    print(f"they ended: {dict(Counter(order.status for order in orders))}")
+    wait_for(lambda: all_ready(local.outputs), READY_SECONDS, "every service is back")
+    orders = assert_nothing_was_lost(local, shared_system, crowd.customers, stock)
+    print(f"{len(orders)} orders, which ended: {dict(Counter(order.status for order in orders))}")

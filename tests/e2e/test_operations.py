@@ -7,12 +7,15 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from shop import oauth
+from shop.oauth import Tokens
 from tests.e2e.shop import Person, Shop
 from tests.e2e.system import Step, System, running
 from tests.fixtures import eventually, wait_for
@@ -175,7 +178,23 @@ async def test_after_a_reboot_a_plain_up_brings_everything_back(
     system.preview_expecting_no_changes()
 
 
-def test_destroy_leaves_no_process_port_or_file_of_the_run(system: System) -> None:
+@dataclass(frozen=True)
+class Visit:
+    """What somebody did before the system was taken down."""
+
+    person: Person
+    order: dict[str, Any]
+    tokens: Tokens
+
+
+@pytest.fixture(scope="module")
+def visit(own: Shop) -> Visit:
+    person = own.newcomer()
+    order = person.ended(person.placed()["id"])
+    return Visit(person, order, oauth.sign_in(own.known, person.email, person.password, own.outputs["scopes"]))
+
+
+def test_destroy_leaves_no_process_port_or_file_of_the_run(system: System, visit: Visit) -> None:
     outputs = system.outputs()
     ports = [
         int(url.rsplit(":", 1)[1]) for url in [outputs["url"], outputs["aws_endpoint"], *outputs["services"].values()]
@@ -189,23 +208,19 @@ def test_destroy_leaves_no_process_port_or_file_of_the_run(system: System) -> No
     assert sorted(path.name for path in system.data.iterdir()) == ["emulator", "postgres"]
 
 
-def test_up_after_down_finds_the_data_again_and_nobody_has_to_sign_in_anew(system: System) -> None:
-    system.up()
-    person = Shop(system.outputs()).opened().newcomer()
-    order = person.ended(person.placed()["id"])
-    signed_in = oauth.sign_in(person.shop.known, person.email, person.password, person.shop.outputs["scopes"])
-    system.destroy()
-
+def test_up_after_down_finds_the_data_again_and_nobody_has_to_sign_in_anew(system: System, visit: Visit) -> None:
     system.up()
 
-    again = Person(Shop(system.outputs()), person.email, person.password)
-    renewed = oauth.renew(again.shop.known, str(signed_in.refresh_token))
-    for tokens in (signed_in, renewed):
-        assert again.request("GET", f"/orders/{order['id']}", token=tokens.access_token).json() == order
-    assert again.read(order["id"]) == order
+    shop = Shop(system.outputs())
+    back = Person(shop, visit.person.email, visit.person.password)
+    renewed = oauth.renew(shop.known, str(visit.tokens.refresh_token))
+    for tokens in (visit.tokens, renewed):
+        answer = back.request("GET", f"/orders/{visit.order['id']}", token=tokens.access_token)
+        assert answer.json() == visit.order
+    assert back.read(visit.order["id"]) == visit.order
 
 
-def test_a_process_that_is_stopped_or_whose_run_folder_is_gone_is_mended_by_a_plain_up(
+def test_a_process_that_is_stopped_or_whose_run_folder_is_gone_is_put_right_by_a_plain_up(
     system: System, processes: set[str]
 ) -> None:
     system.processes()["catalog"].suspend()

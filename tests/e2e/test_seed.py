@@ -1,4 +1,4 @@
-"""`python -m tools.seed`: a full shop, and the same one when it is done again."""
+"""`python -m shop.seed`: a full shop, and the same one when it is done again."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shop.seed import shelves
 from tests.e2e.shop import Shop
-from tools.seed import shelves
 
 SEED_SECONDS = 240
 
@@ -25,7 +25,7 @@ def seed(shop: Shop, home: Path, *words: str) -> str:
     outputs = home / "outputs.json"
     outputs.write_text(json.dumps(shop.outputs))
     done = subprocess.run(
-        [sys.executable, "-m", "tools.seed", *words],
+        [sys.executable, "-m", "shop.seed", *words],
         env=os.environ | {"SHOP_OUTPUTS": str(outputs), "SHOP_HOME": str(home)},
         capture_output=True,
         text=True,

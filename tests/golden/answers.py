@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from tools import made_up
+from plans import made_up
 
 ARN_COLONS = 5
 """arn:<partition>:<service>:<region>:<account>:<resource>."""
@@ -36,7 +36,7 @@ def short(kind: str) -> str:
 
 
 def answer(kind: str, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-    """For tools.planned.plan."""
+    """For plans.planned.plan."""
     if kind.startswith(DYNAMIC):
         return {key: _named(kind, name, key) for key in OF_THE_LAPTOP.get(kind.removeprefix(DYNAMIC), ())}
     given = dict(made_up.answer(kind, name, inputs))
@@ -52,7 +52,7 @@ def answer(kind: str, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def call(token: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
-    """For tools.planned.plan."""
+    """For plans.planned.plan."""
     found = dict(made_up.call(token, arguments))
     if "sha256Digest" in found:
         found["sha256Digest"] = _digest(arguments["name"])

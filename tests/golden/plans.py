@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import yaml
 
+from plans.planned import plan
 from tests.golden.answers import answer, call
 from tests.golden.text import ROOT, text
-from tools.planned import plan
 
 HERE = Path(__file__).parent
 CATALOGUE = HERE / "catalogue"
@@ -47,7 +47,7 @@ def planned(name: str) -> str:
 
 
 def _environment(stack: str, settings: Mapping[str, Any]) -> Callable[[], None]:
-    programs: Any = import_module("tools.programs")
+    programs: Any = import_module("plans.programs")
     run: Callable[[], None] = programs.program(stack, settings)
     return run
 
@@ -76,7 +76,7 @@ def without_sources() -> Iterator[None]:
     """Versions name the files that they are made of: else each change of a service would change a plan. And there is
     Go, whether or not this machine has it."""
     build_context, fingerprint, binaries = map(
-        import_module, ("infra.aws.build_context", "infra.fingerprint", "infra.local.binaries")
+        import_module, ("infra.build_context", "infra.fingerprint", "infra.local.binaries")
     )
     with ExitStack() as undo:
         undo.enter_context(patch.object(build_context, "version", _version))

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from infra.catalogue import ServiceSpec
+from infra.service.catalogue import ServiceSpec
 from stacks.settings import AwsSettings
 from tests.golden.plans import CATALOGUE, file, made_up, names, planned
 

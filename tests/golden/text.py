@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from plans.planned import STACK, Called, Plan, Planned
 from tests.golden.answers import short
-from tools.planned import STACK, Called, Plan, Planned
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CERTIFICATES = re.compile(r"(-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n?)+", re.DOTALL)

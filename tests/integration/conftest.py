@@ -1,73 +1,41 @@
-"""One environment for all tests of the story, and what its runs of the engine took."""
+"""The order of the parts, and what is printed when all of them have ended."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.environment import Environment, Pods, missing, standing_in, with_pods
-from tests.integration.pods.images import table
-from tests.integration.toolchain import explained, of_this_machine
-
-SAID = pytest.StashKey[list[str]]()
-ENDED = pytest.StashKey[str]()
+from tests.integration.figures import OUTPUT, figures_of
+from tests.integration.parts import part_of, place
 
 
-@pytest.fixture(scope="module")  # its network is not that of the machine: the tests of others come after it
-def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    tools = of_this_machine()
-    if lacking := tools.missing():
-        pytest.skip(explained(lacking))
-
-    def new_folder(name: str) -> Path:
-        folder = tmp_path_factory.mktemp(name)
-        folder.chmod(0o700)
-        return folder
-
-    no_pods = missing(tools)
-    with standing_in(tools, new_folder) if no_pods else with_pods(tools, new_folder) as environment:
-        environment.remember("nothing")
-        yield environment
-        said = [str(run) for run in environment.stack.runs]
-        if environment.pods is not None:
-            said += ["", *table(environment.pods.built.values())]
-        request.config.stash[SAID] = [*said, *request.config.stash.get(SAID, [])]
-
-
-@pytest.fixture(scope="module")
-def pods(environment: Environment) -> Pods:
-    """Skips where no pod runs."""
-    if environment.pods is None:
-        pytest.skip(f"no pod runs here: {missing(of_this_machine())}")
-    return environment.pods
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: place(item.path))
+    for item in items:
+        part = part_of(item.path)
+        if part and item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.xdist_group(part.group))
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Lines for the end of the run."""
-    lines: list[str] = []
-    yield lines
-    request.config.stash[SAID] = [*request.config.stash.get(SAID, []), *lines]
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines for the end of the run: a test adds its own."""
+    return figures_of(request.config)
 
 
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """A failed test ends the story."""
-    failed = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
-    if failed and _tells_the_story(item):
-        item.session.stash.setdefault(ENDED, item.name)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[OUTPUT] = figures_of(session.config)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if _tells_the_story(item) and (ended := item.session.stash.get(ENDED, None)):
-        pytest.skip(f"the story ended with {ended}")
-
-
-def _tells_the_story(item: pytest.Item) -> bool:
-    return "environment" in getattr(item, "fixturenames", ())
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Of pytest-xdist: a process has ended."""
+    figures_of(node.config).extend(getattr(node, "workeroutput", {}).get(OUTPUT, []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if said := terminalreporter.config.stash.get(SAID, []):
+    if lines := figures_of(terminalreporter.config):
         terminalreporter.section("figures")
-        for line in said:
+        for line in lines:
             terminalreporter.write_line(line)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.aws.calls import Call
-from tests.integration import calls
-from tests.integration.data_plane.settings import ACCOUNT, REGION
+from tests.integration.harness.aws import calls
+from tests.integration.harness.aws.data_plane.settings import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.pods.node import missing
-from tests.integration.toolchain import NODE_REMEDIES, REMEDIES, explained, of_this_machine
+from tests.integration.harness.machine.toolchain import NODE_REMEDIES, REMEDIES, explained, of_this_machine
+from tests.integration.harness.node.node import missing
 
 
 @pytest.fixture
 def empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("tests.integration.toolchain.INSTALLED", tmp_path / "not-installed")
+    monkeypatch.setattr("tests.integration.harness.machine.toolchain.INSTALLED", tmp_path / "not-installed")
 
 
 def put(folder: Path, *programs: str) -> Path:

@@ -3,59 +3,69 @@
 from dataclasses import replace
 from typing import Any
 
+import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.catalogue import Scale
-from infra.kubernetes.jobs import BootstrapArgs
+from infra.capabilities.processes.declaration import Scale
+from infra.contract import Binding, Egress, Files, ForeignTask, Pods, Task
 from infra.kubernetes.workload import Workload, WorkloadArgs
-from tools.planned import Plan, Planned, plan
+from plans.planned import Plan, Planned, plan
 
 DIGEST, BOOTSTRAP_DIGEST = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 IMAGE, BOOTSTRAP_IMAGE = f"registry/shop/orders@sha256:{DIGEST}", f"registry/shop/bootstrap@sha256:{BOOTSTRAP_DIGEST}"
 TARGET_GROUP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/orders/1"
 
+DATABASE = Egress(to=["10.0.224.0/21"], port=5432)
+ROOTS = Files(volume="rds-roots", config_map="rds-roots", directory="/etc/rds")
+BOOTSTRAP = ForeignTask(
+    name="bootstrap",
+    arguments=(),
+    egress=[DATABASE],
+    image=BOOTSTRAP_IMAGE,
+    variables={"DATABASE_NAME": "orders"},
+    statements=(),
+    files=[ROOTS],
+    cpu_millis=50,
+    memory_mib=128,
+    ready=(),
+)
+MIGRATION = Task(name="migration", arguments=("migrate",), egress=[DATABASE])
 FULL = WorkloadArgs(
     service="orders",
     namespace="shop",
     image=IMAGE,
-    environment={"SERVICE_NAME": "orders", "PORT": "8080", "HOST": "0.0.0.0"},  # noqa: S104
+    binding=Binding(
+        variables={"SERVICE_NAME": "orders", "PORT": "8080", "HOST": "0.0.0.0"},  # noqa: S104
+        ingress=["10.0.192.0/21", "10.0.200.0/21", Pods("otel-collector", "collector"), Pods("storefront")],
+        egress=[
+            DATABASE,
+            Egress(to=[Pods("pricing"), Pods("catalog")], port=8080),
+            Egress(to=[Pods("otel-collector", "collector")], port=4318),
+        ],
+        drain_seconds=30,
+        target_group_arns=[TARGET_GROUP],
+        files=[ROOTS],
+        tasks=[BOOTSTRAP, MIGRATION],
+    ),
     scale=Scale(min=2, max=10, cpu_percent=70),
     cpu_millis=100,
     memory_mib=256,
-    calls=["pricing", "catalog"],
-    callers=["storefront"],
-    load_balancer_cidrs=["10.0.192.0/21", "10.0.200.0/21"],
-    target_group_arn=TARGET_GROUP,
-    database_cidrs=["10.0.224.0/21"],
-    database_port=5432,
-    certificates_config_map="rds-roots",
-    telemetry_port=4318,
-    migrates=True,
-    bootstrap=BootstrapArgs(image=BOOTSTRAP_IMAGE, environment={"DATABASE_NAME": "orders"}, identity=()),
-    identity=(),
-    needs=(),
+    identities={},
 )
 LEAST = WorkloadArgs(
     service="pricing",
     namespace="shop",
     image=IMAGE,
-    environment={},
+    binding=Binding(),
     scale=Scale(),
     cpu_millis=50,
     memory_mib=64,
-    calls=(),
-    callers=(),
-    load_balancer_cidrs=(),
-    target_group_arn=None,
-    database_cidrs=(),
-    database_port=None,
-    certificates_config_map=None,
-    telemetry_port=None,
-    migrates=False,
-    bootstrap=None,
-    identity=(),
-    needs=(),
+    identities={},
 )
+
+
+def with_binding(args: WorkloadArgs, **changed: Any) -> WorkloadArgs:
+    return replace(args, binding=replace(args.binding, **changed))
 
 
 def planned(args: WorkloadArgs) -> Plan:
@@ -73,8 +83,11 @@ def planned_in_order(args: WorkloadArgs) -> Plan:
         nodes, identity, bootstrap_identity = (
             k8s.core.v1.ConfigMap(name) for name in ("nodes", "identity", "bootstrap-identity")
         )
-        bootstrap = args.bootstrap and replace(args.bootstrap, identity=[bootstrap_identity])
-        Workload(args.service, replace(args, needs=[nodes], identity=[identity], bootstrap=bootstrap))
+        identities: dict[str, pulumi.Resource] = {
+            args.service: identity,
+            f"{args.service}-bootstrap": bootstrap_identity,
+        }
+        Workload(args.service, replace(with_binding(args, ready=[nodes]), identities=identities))
 
     return plan(program)
 

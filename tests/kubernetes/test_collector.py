@@ -11,9 +11,9 @@ from chassis.metrics import CIRCUIT_STATE, HTTP_DURATION, HTTP_REQUESTS
 from chassis.outbox import OLDEST_AGE
 
 from infra.kubernetes.collector import IMAGE, Collector, CollectorArgs
+from plans.planned import Plan, plan
 from tests.kubernetes.parts import FULL, planned, pod_of
 from tests.kubernetes.test_network_policy import CREDENTIALS, DNS, HTTPS
-from tools.planned import Plan, plan
 
 ARGS = CollectorArgs(
     namespace="shop",

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from plans.planned import Plan
 from tests.kubernetes.parts import BOOTSTRAP_IMAGE, FULL, IMAGE, planned, pod_of
-from tools.planned import Plan
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Who may reach a service, and what it may reach: exactly that."""
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
+from infra.contract import Egress, Pods
 from infra.kubernetes.workload import WorkloadArgs
-from tests.kubernetes.parts import FULL, LEAST, planned
+from tests.kubernetes.parts import FULL, LEAST, planned, with_binding
 
 DNS: dict[str, Any] = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 CREDENTIALS = {"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}], "ports": [{"port": 80, "protocol": "TCP"}]}
@@ -98,7 +98,9 @@ def test_a_peer_of_a_policy_is_found_by_the_selector_of_its_service() -> None:
     """Amazon's controller resolves a peer to a Service's address only then."""
     callee = planned(LEAST).named(":Service", "pricing")["spec"]["selector"]
     (rule,) = (
-        each for each in policy(replace(FULL, calls=["pricing"]), "orders")["egress"] if each["ports"] == REQUESTS
+        each
+        for each in policy(with_binding(FULL, egress=[Egress(to=[Pods("pricing")], port=8080)]), "orders")["egress"]
+        if each["ports"] == REQUESTS
     )
 
     assert rule["to"] == [{"podSelector": {"matchLabels": callee}}]

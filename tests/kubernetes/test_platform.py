@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from infra.kubernetes.platform import Platform, PlatformArgs
-from tools.planned import Plan, plan
+from plans.planned import Plan, plan
 
 ARGS = PlatformArgs(
     namespace="shop",

@@ -7,18 +7,21 @@ import pulumi
 import pytest
 
 from infra.kubernetes.workload import Workload
+from plans.planned import Plan, plan
 from tests.kubernetes.parts import (
     FULL,
     IMAGE,
     LEAST,
+    MIGRATION,
+    ROOTS,
     TARGET_GROUP,
     names,
     planned,
     planned_in_order,
     pod_of,
     secrets,
+    with_binding,
 )
-from tools.planned import Plan, plan
 
 SELECTOR = {"app.kubernetes.io/name": "orders", "app.kubernetes.io/component": "server"}
 LABELS = SELECTOR | {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "pulumi"}
@@ -95,22 +98,15 @@ def test_the_deployment_replaces_pods_without_ever_having_one_less(full: Plan) -
 
 
 @pytest.mark.parametrize(
-    ("callers", "target_group", "drain", "grace"),
-    [
-        ((), TARGET_GROUP, 30, 55),
-        (("orders",), TARGET_GROUP, 30, 55),
-        (("orders",), None, 10, 35),
-        ((), None, None, 25),
-    ],
+    ("drain", "grace"),
+    [(30, 55), (10, 35), (0, 25)],
 )
-def test_a_pod_waits_for_as_long_as_somebody_may_still_send_it_requests(
-    callers: tuple[str, ...], target_group: str | None, drain: int | None, grace: int
-) -> None:
-    made = planned(replace(LEAST, callers=callers, target_group_arn=target_group))
+def test_a_pod_waits_for_as_long_as_somebody_may_still_send_it_requests(drain: int, grace: int) -> None:
+    made = planned(with_binding(LEAST, drain_seconds=drain))
     pod = pod_of(made.one(":Deployment"))["spec"]
     [container] = pod["containers"]
 
-    assert container.get("lifecycle") == (drain and {"preStop": {"sleep": {"seconds": drain}}})
+    assert container.get("lifecycle") == ({"preStop": {"sleep": {"seconds": drain}}} if drain else None)
     assert pod["terminationGracePeriodSeconds"] == grace  # 20 to finish, 5 in reserve
 
 
@@ -185,9 +181,9 @@ def test_a_service_without_relational_database_mounts_no_certificates() -> None:
 
 
 def test_the_order_of_variables_makes_no_difference() -> None:
-    turned = {name: FULL.environment[name] for name in reversed(list(FULL.environment))}
+    turned = dict(reversed(list(FULL.binding.variables.items())))
 
-    assert planned(replace(FULL, environment=turned)).resources == planned(FULL).resources
+    assert planned(with_binding(FULL, variables=turned)).resources == planned(FULL).resources
 
 
 def test_no_value_of_a_manifest_is_a_secret(full: Plan) -> None:
@@ -301,7 +297,7 @@ def test_each_object_waits_for_exactly_what_it_needs(ordered: Plan, kind: str, n
 
 
 def test_a_service_that_only_migrates_waits_for_its_migration() -> None:
-    recorded = planned(replace(FULL, bootstrap=None))
+    recorded = planned(with_binding(FULL, tasks=[MIGRATION]))
 
     assert names(recorded, recorded.one(":Deployment")) == {
         "ServiceAccount orders",
@@ -324,13 +320,17 @@ def test_a_service_without_jobs_waits_for_its_identity_itself() -> None:
 
 def test_values_that_are_known_only_later_make_the_same_objects(full: Plan) -> None:
     def program() -> None:  # an output belongs to the event loop of the program that makes it
+        binding = replace(
+            FULL.binding,
+            variables={name: pulumi.Output.from_input(value) for name, value in FULL.binding.variables.items()},
+            target_group_arns=[pulumi.Output.from_input(TARGET_GROUP)],
+            files=[replace(ROOTS, config_map=pulumi.Output.from_input("rds-roots"))],
+        )
         later = replace(
             FULL,
             namespace=pulumi.Output.from_input("shop"),
             image=pulumi.Output.from_input(IMAGE),
-            environment={name: pulumi.Output.from_input(value) for name, value in FULL.environment.items()},
-            target_group_arn=pulumi.Output.from_input(TARGET_GROUP),
-            certificates_config_map=pulumi.Output.from_input("rds-roots"),
+            binding=binding,
         )
         Workload(later.service, later)
 

@@ -3,13 +3,15 @@
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from infra.catalogue import ServiceSpec
-from infra.local import binaries, code
+from infra.capabilities.processes.local import code_of
+from infra.local import binaries
 from infra.local.binaries import BuildFailed, _BinaryProvider
 from infra.local.provider import Properties
+from infra.service.catalogue import ServiceSpec
 from tests.local.test_providers import made
 
 with_go = pytest.mark.skipif(binaries.go() is None, reason=binaries.MISSING)
@@ -63,10 +65,13 @@ def test_without_go_a_binary_that_was_built_of_the_same_source_will_do(
     spec = ServiceSpec(name="hello", summary="says hello", language="go")
     (tmp_path / "chassis/go").mkdir(parents=True)
 
-    before = code.go(spec, tmp_path, tmp_path / "bin", None)  # type: ignore[arg-type]
+    platform = SimpleNamespace(binaries=tmp_path / "bin")
+    on = SimpleNamespace(source=tmp_path, platform=platform)
+
+    before = code_of(spec, on, None)  # type: ignore[arg-type]
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / f"hello-{before.version}").touch()
-    after = code.go(spec, tmp_path, tmp_path / "bin", None)  # type: ignore[arg-type]
+    after = code_of(spec, on, None)  # type: ignore[arg-type]
 
     assert (before.missing, before.command) == (binaries.MISSING, [])
     assert (after.missing, after.command) == (None, [str(tmp_path / "bin" / f"hello-{before.version}")])

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from infra.local import mended
+from infra.local import ministack_patches
 from infra.local.cloud import client
 from infra.local.snapshots import JOURNAL
 from tests.fixtures import Emulator, Queue, free_port, wait_for
@@ -265,7 +265,7 @@ def test_the_text_of_a_condition_is_read_once_for_all_items(monkeypatch: pytest.
 
     for name in ("_tokenize", "_condition_syntax_error"):
         monkeypatch.setattr(dynamodb, name, getattr(dynamodb, name))  # put back after this test
-    mended.mend_dynamodb()
+    ministack_patches.mend_dynamodb()
 
     values = {":pk": {"S": "unsent"}, ":least": {"S": "05"}}
     sorts = [f"{number:02}" for number in range(10)]

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from pulumi.dynamic import ReadResult
 
+from infra.contract import STAFF
 from infra.local import servers
 from infra.local.cloud import client
 from infra.local.databases import _ClusterProvider, _DatabaseProvider
 from infra.local.errors import ServerAway
-from infra.local.identity import STAFF, _AppClientProvider, _GroupProvider, _PoolProvider, _ScopesProvider
+from infra.local.identity import _AppClientProvider, _GroupProvider, _PoolProvider, _ScopesProvider
 from infra.local.messaging import _QueueProvider, _SubscriptionProvider, _TopicProvider
 from infra.local.provider import EnsuringProvider, Properties
 from infra.local.tables import _TableProvider

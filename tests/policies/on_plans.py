@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from infra.policies.model import Resource, Violation
 from infra.policies.rules import check
-from tools.planned import Plan
+from plans.planned import Plan
 
 
 def violations(plan: Plan, stack: str, public_routes: Iterable[str] = ()) -> list[Violation]:

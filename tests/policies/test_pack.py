@@ -15,7 +15,7 @@ from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UNKNOWN_STRING_VALUE, unkn
 from infra.policies.model import UNKNOWN
 from infra.policies.pack import plain, policies, stack_of
 from infra.policies.rules import RULES
-from tests.integration.toolchain import explained, of_this_machine
+from tests.integration.harness.machine.toolchain import explained, of_this_machine
 
 PACK = Path(__file__).parents[2] / "infra/policies"
 PROGRAM = Path(__file__).parent / "program.py"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from shop import connection as connection_module
+from shop.client_store import ClientStore
 from shop.connection import Connection
 from shop.errors import Refused, Unreachable
-from shop.memory import Memory
 from shop.outputs import Outputs
 from shop.session import Session
 from tests.fixtures import free_port
@@ -31,7 +31,7 @@ class Client:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        session = Session(Outputs.model_validate(self.shop.outputs), Memory())
+        session = Session(Outputs.model_validate(self.shop.outputs), ClientStore())
         self.connection = Connection(self.shop.url, session, note=self.notes.append, sleep=self.slept.append)
 
     def send(self, method: str, *, repeatable: bool = False) -> int:
@@ -79,7 +79,7 @@ def test_nobody_at_the_address_is_said_after_some_tries(home: object) -> None:
     slept: list[float] = []
     url = f"http://127.0.0.1:{free_port()}"
     outputs = {"issuer": "i", "client_id": "c", "scopes": [], "callback_url": "", "authorize_url": "", "token_url": ""}
-    session = Session(Outputs.model_validate(outputs | {"url": url}), Memory())
+    session = Session(Outputs.model_validate(outputs | {"url": url}), ClientStore())
     connection = Connection(url, session, note=print, sleep=slept.append)
 
     with pytest.raises(Unreachable, match=f"does not answer at {url}"):

@@ -1,12 +1,12 @@
 """Where the shop is: its stack's outputs."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from shop import outputs
+from shop.checkout import pulumi_environment
 from tests.shop.conftest import Run
 from tests.shop.documents import page
 from tests.shop.server import Answer, FakeShop
@@ -20,7 +20,7 @@ def pulumi(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = folder / "pulumi"
     script.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\ncat {folder}/outputs.json\n')
     script.chmod(0o700)
-    monkeypatch.setattr(outputs, "programs", lambda: {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"})
+    monkeypatch.setattr(outputs, "pulumi_environment", lambda: pulumi_environment(folder))
     monkeypatch.delenv("SHOP_OUTPUTS", raising=False)
     return folder
 
@@ -102,6 +102,14 @@ def test_a_stack_that_pulumi_cannot_show_is_said_with_its_reason(pulumi: Path, r
 
     assert result.exit_code == 1
     assert result.stderr.startswith("shop: `pulumi stack output -s dev` failed: cat: ")
+
+
+def test_without_the_cli_it_is_said_how_it_comes(pulumi: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "pulumi_environment", lambda: {"PATH": ""})
+
+    result = run("browse", "--stack", "dev")
+
+    assert (result.exit_code, result.stderr) == (1, "shop: the Pulumi CLI is not there: make setup\n")
 
 
 def test_a_name_that_is_no_stack_is_refused(pulumi: Path, run: Run) -> None:

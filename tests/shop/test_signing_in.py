@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shop import oauth
-from shop.memory import Memory
+from shop.client_store import ClientStore
 from shop.oauth import Tokens
 from shop.outputs import Outputs
 from shop.session import Session
@@ -113,7 +113,7 @@ def test_a_sign_in_that_cannot_be_renewed_has_ended(signed_in: FakeShop, run: Ru
 
 
 def test_a_pool_without_refresh_tokens_asks_the_person_to_come_again(signed_in: FakeShop, run: Run, home: Path) -> None:
-    with Memory().transaction() as database:
+    with ClientStore().transaction() as database:
         database.execute("UPDATE people SET refresh_token = NULL")
     signed_in.on("GET /orders", GONE)
 
@@ -123,7 +123,7 @@ def test_a_pool_without_refresh_tokens_asks_the_person_to_come_again(signed_in: 
 def test_a_renewal_does_not_undo_what_another_command_has_done_meanwhile(
     signed_in: FakeShop, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = Session(Outputs.model_validate(signed_in.outputs), Memory())
+    session = Session(Outputs.model_validate(signed_in.outputs), ClientStore())
     renew = oauth.renew
 
     def renewed_meanwhile(outputs: Outputs, refresh_token: str) -> Tokens:

@@ -9,8 +9,10 @@ from tests.tools.releases import ReleaseHost
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[ReleaseHost]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleaseHost]:
+    """Where releases are downloaded from."""
     host = ReleaseHost(tmp_path / "host")
+    monkeypatch.setattr("tools.pulumi.release.RELEASES_URL", host.url)
     thread = threading.Thread(target=partial(host.server.serve_forever, poll_interval=0.01))
     thread.start()
     yield host
@@ -35,3 +37,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "into" / "pulumi"
+
+
+@pytest.fixture(autouse=True)
+def never_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build takes minutes: who wants one says what it does."""
+    monkeypatch.setattr("tools.pulumi.build.build_from_source", lambda into: pytest.fail("the build was started"))

@@ -9,9 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
-from tools.pulumi.install import VERSION
+from tools.pulumi.common import VERSION
 
 CHECKSUMS = f"pulumi-{VERSION}-checksums.txt"
 ARCHIVE = f"pulumi-v{VERSION}-linux-x64.tar.gz"
@@ -38,10 +36,6 @@ def add_file(archive: tarfile.TarFile, name: str, content: str) -> None:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def never_build(into: Path) -> None:
-    pytest.fail("the build was started")
 
 
 def wait_until(condition: Callable[[], object], deadline_seconds: float = 10) -> None:

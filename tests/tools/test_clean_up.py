@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shop.memory import Memory
+from shop.client_store import ClientStore
 from tools.clean_up import purge
 
 HERE, AWS = "eu-central-1_here", "eu-central-1_aws"
@@ -22,7 +22,7 @@ def write(path: Path, document: object) -> None:
 
 def remember(folder: Path, *pools: str) -> None:
     """Has the client remember a person and an order of each pool."""
-    with Memory(folder).transaction() as database:
+    with ClientStore(folder).transaction() as database:
         for pool in pools:
             database.execute("INSERT INTO people VALUES (?, 'ada@example.com', 'token', NULL, 0)", (issuer(pool),))
             database.execute("INSERT INTO sent_orders VALUES (?, ?, 'tea', 0, NULL)", (pool, issuer(pool)))
@@ -51,7 +51,7 @@ def test_what_the_local_shop_has_left_is_removed_and_what_belongs_to_another_is_
     purge(shop, shop)
 
     assert files(shop) == {"pulumi/bin/pulumi", "client.sqlite3", "outputs-dev.json", f"staff-{AWS}.json"}
-    with Memory(shop).reading() as database:
+    with ClientStore(shop).reading() as database:
         assert database
         assert [*database.execute("SELECT issuer FROM people UNION ALL SELECT issuer FROM sent_orders")] == [
             (issuer(AWS),),

@@ -1,20 +1,18 @@
 """What an image's label says of the licences of its software: all that is in it, and nothing else."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from infra.local.binaries import MISSING, go
-from tests.tools import licences
 from tests.tools.test_images import PYTHON_SERVICES, ROOT
+from tools import dockerfiles, licences
 
 GO_SERVICES = sorted(file.parent.name for file in (ROOT / "services").glob("*/go.mod"))
 
 
 def label(dockerfile: str) -> str:
-    [found] = re.findall(r'org\.opencontainers\.image\.licenses="([^"]*)"', (ROOT / dockerfile).read_text())
-    return str(found)
+    return dockerfiles.label(ROOT / dockerfile)
 
 
 def test_an_image_is_looked_at_wherever_there_is_one() -> None:

@@ -103,12 +103,20 @@ def test_a_stack_on_aws_is_chosen_and_never_made_in_passing(checkout: Checkout) 
     assert selects() == ["pulumi stack select local --create [local]"]
 
 
+def test_the_stack_of_the_laptop_is_made_once(checkout: Checkout) -> None:
+    state = checkout.folder / ".shop/state/.pulumi/stacks/shop"
+    state.mkdir(parents=True)
+    (state / "local.json").write_text("{}")
+
+    assert checkout.make("setup") == ["python -m tools.environment local []"]
+
+
 @pytest.mark.parametrize("fails", ["python -m tools.environment*", "pulumi stack select*", "pulumi up*"])
 def test_after_a_failure_nothing_goes_on(checkout: Checkout, fails: str) -> None:
     calls = checkout.make("up", "STACK=dev", succeeds=False, FAILS=fails)
 
     assert calls[-1].startswith(fails.rstrip("*"))
-    assert checkout.make("up", "STACK=dev")[-1] == "python -m tools.next_steps dev [dev]"
+    assert checkout.make("up", "STACK=dev")[-1] == "python -m shop.next_steps dev [dev]"
 
 
 @pytest.mark.parametrize(("purge", "cleans_up"), [((), "tools.clean_up"), (("PURGE=1",), "tools.clean_up --purge")])
@@ -160,15 +168,15 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
         return [call.removeprefix("python -m ") for call in checkout.make(target) if call.startswith("python -m ")]
 
     workers = "pytest --numprocesses 3 --dist"
-    checked = "infra shop stacks services tests tools conftest.py"
+    checked = "infra plans shop stacks services tests tools conftest.py"
     assert tested("unit") == [f"{workers} worksteal -m not e2e and not integration and not slow []"]
     assert tested("test")[-1:] == [f"{workers} loadgroup -m not integration [local]"]
-    assert tested("integration") == ["pytest -m integration tests/integration tests/policies []"]
+    assert tested("integration") == ["tests.integration -- []"]
     assert [call for call in tested("check") if "mypy -p" not in call and call != "mypy []"] == [
         f"ruff format --check {checked} []",
         f"ruff check {checked} []",
-        "mypy infra shop stacks tests tools conftest.py services/*/tests []",
-        "infra.catalogue []",
+        "mypy infra plans shop stacks tests tools conftest.py services/*/tests []",
+        "infra.service.catalogue []",
     ]
 
 
@@ -181,7 +189,7 @@ def test_the_types_of_every_service_are_checked(checkout: Checkout) -> None:
     assert "python -m mypy -p gift_cards -p orders []" in checkout.make("check")
 
 
-@pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.catalogue*"])
+@pytest.mark.parametrize("fails", ["*ruff format*", "*ruff check*", "*mypy infra*", "*infra.service.catalogue*"])
 def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
     checkout.make("check", succeeds=False, FAILS=fails)
 
@@ -189,26 +197,28 @@ def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
 IN_STACK = "pulumi stack select local --create [local]"
 RUNS = {
     "env": ["python -m tools.environment local []"],
-    "token EMAIL=a@b.c": [IN_STACK, "python -m tools.sign_in a@b.c --stack local [local]"],
-    "seed": [IN_STACK, "python -m tools.seed local [local]"],
-    "seed ORDERS=20": [IN_STACK, "python -m tools.seed local --orders 20 [local]"],
-    "staff EMAIL=a@b.c": [IN_STACK, "python -m tools.staff a@b.c local [local]"],
+    "token EMAIL=a@b.c": [IN_STACK, "python -m shop.token a@b.c --stack local [local]"],
+    "seed": [IN_STACK, "python -m shop.seed local [local]"],
+    "seed ORDERS=20": [IN_STACK, "python -m shop.seed local --orders 20 [local]"],
+    "staff EMAIL=a@b.c": [IN_STACK, "python -m shop.staff a@b.c local [local]"],
     "new-service NAME=loyalty": ["python -m tools.new_service loyalty python []"],
     "new-service NAME=loyalty LANGUAGE=go": ["python -m tools.new_service loyalty go []"],
-    "manifests STACK=prod": ["python -m tools.manifests prod []"],
-    "cost STACK=prod": ["python -m tools.cost prod []"],
-    "critical-path STACK=prod": ["python -m tools.critical_path prod []"],
+    "manifests STACK=prod": ["python -m plans.manifests prod []"],
+    "cost STACK=prod": ["python -m plans.cost prod []"],
+    "critical-path STACK=prod": ["python -m plans.critical_path prod []"],
+    "integration PART=faults": ["python -m tests.integration faults -- []"],
     "mutants": ["python -m tests.mutants []"],
     "mutants SINCE=main LIMIT=120": ["python -m tests.mutants --since main --seconds 120 []"],
     "mutants FILES=infra/aws/network.py": ["python -m tests.mutants infra/aws/network.py []"],
-    "bench": [IN_STACK, *(f"python -m tools.{each} [local]" for each in ("bench", "bench_messages", "bench_program"))],
+    "bench": [IN_STACK, *(f"python -m tests.bench.{each} [local]" for each in ("system", "messages", "program"))],
     "format": [
-        "python -m ruff format infra shop stacks services tests tools conftest.py []",
-        "python -m ruff check --fix infra shop stacks services tests tools conftest.py []",
+        "python -m ruff format infra plans shop stacks services tests tools conftest.py []",
+        "python -m ruff check --fix infra plans shop stacks services tests tools conftest.py []",
     ],
     "generate": [
-        "python -m infra.catalogue --schema []",
+        "python -m infra.service.catalogue --schema []",
         "python -m tools.protos []",
+        "python -m tools.dockerfiles []",
         "python -m tools.contracts []",
         "python -c from catalog.storefront.schema import schema; print(schema) []",
         "python -m orders openapi []",

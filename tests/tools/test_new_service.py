@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import catalogue
 from infra.local import binaries
+from infra.service import catalogue
 from stacks import local
 from stacks.settings import LocalSettings
 from tests.aws.planning import copy_of_declarations, environment, registered
@@ -106,16 +106,6 @@ def test_the_tests_of_a_new_service_in_go_pass_and_it_builds(services: Path) -> 
     for command in (["vet", "./..."], ["test", "-short", "./..."]):
         done = subprocess.run([str(binaries.go()), *command], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_image_of_a_new_service_is_made_as_those_of_the_others(services: Path, language: str) -> None:
-    model = {"python": "orders", "go": "pricing"}[language]
-    folder = write("giftcards", language, services)
-
-    for file in ("Dockerfile", "Dockerfile.dockerignore"):
-        written = (folder / file).read_text().replace("giftcards", "<name>")
-        assert written == (ROOT / "services" / model / file).read_text().replace(model, "<name>")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalogue import load
+from infra.capabilities.calls.declaration import callers as callers_of
 from infra.local.binaries import MISSING, go
+from infra.service.catalogue import load
 from tools import protos
 from tools.protos import Proto
 
@@ -69,7 +70,7 @@ def test_every_python_caller_has_the_messages() -> None:
     callers = {
         f"{caller}/{catalogue.services[caller].module}/{proto.file.stem}_pb2.{kind}"
         for proto in EVERY_PROTO
-        for caller in catalogue.callers(catalogue.services[proto.service])
+        for caller in callers_of(proto.service, catalogue)
         for kind in ("py", "pyi")
     }
 

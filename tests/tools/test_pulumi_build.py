@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.tools.releases import ReleaseHost, names, write_program
-from tools.pulumi import install as installer
-from tools.pulumi.install import VERSION, InstallError, build_from_source, install
+from tools.pulumi import build
+from tools.pulumi.build import build_from_source
+from tools.pulumi.common import VERSION, InstallError
+from tools.pulumi.install import install
+
+
+@pytest.fixture(autouse=True)
+def really_build(never_build: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "build_from_source", build_from_source)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def go(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_build_makes_four_programs_from_the_pinned_modules(go: Path, host: ReleaseHost, directory: Path) -> None:
-    assert install(directory, releases_url=host.url) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
     assert names(directory) == {"bin", ".lock"}
     programs = {
@@ -69,15 +76,15 @@ def test_a_build_tells_how_far_it_is(
     script = (path / "go").read_text()
     wait = f"echo example.org/a/b >&2; until [ -e {seen} ]; do /bin/sleep 0.01; done"
     (path / "go").write_text(script.replace("echo example.org/a/b >&2", wait))
-    monkeypatch.setattr(installer, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(build, "PROGRESS_SECONDS", 0.01)
 
     def go_on_once_told(message: str) -> None:
         if "pulumi: 1 of 2 packages compiled, 0 s" in message:
             seen.touch()
 
-    monkeypatch.setattr(installer, "say", go_on_once_told)
+    monkeypatch.setattr(build, "say", go_on_once_told)
 
-    install(directory, releases_url=host.url)
+    install(directory)
 
     assert seen.exists()
 
@@ -90,14 +97,14 @@ def test_a_build_that_fails_shows_what_go_said_and_leaves_nothing(
     )
 
     with pytest.raises(InstallError, match=r"(?s)go build -v .* failed in .*cli:.*\nverifying: checksum mismatch"):
-        install(directory, releases_url=host.url)
+        install(directory)
 
     assert names(directory) == {".lock"}
 
 
 def test_without_the_host_and_without_go_both_ways_are_named(host: ReleaseHost, directory: Path) -> None:
     with pytest.raises(InstallError) as error:
-        install(directory, releases_url=host.url)
+        install(directory)
 
     assert str(error.value) == (
         f"Pulumi {VERSION} can be neither downloaded nor built: there is no go on PATH. Let this machine reach "

@@ -1,4 +1,4 @@
-"""The installer of the Pulumi CLI: what is there already, two runs at once, the command itself."""
+"""The installer of the Pulumi CLI: what is there already, two runs at once, the command that calls it."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,15 +17,24 @@ from tests.tools.releases import (
     CHECKSUMS,
     ReleaseHost,
     names,
-    never_build,
     wait_until,
     write_cli,
     write_program,
 )
-from tools.pulumi import install as installer
-from tools.pulumi.install import VERSION, install
+from tools.pulumi.common import VERSION
+from tools.pulumi.install import cli_version, install
 
-SCRIPT = Path(installer.__file__)
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = """
+import sys
+from pathlib import Path
+from infra.command_line import run
+from tools import environment
+
+environment.CLI = Path(sys.argv.pop())
+run("environment", environment.main)
+"""
+"""`python -m tools.environment`, with another folder to install into."""
 
 
 # ---- what is there already
@@ -35,7 +44,7 @@ SCRIPT = Path(installer.__file__)
 def test_a_recent_cli_on_path_is_used_and_nothing_is_installed(path: Path, directory: Path, version: str) -> None:
     write_cli(path, version)
 
-    assert install(directory, build=never_build) == path
+    assert install(directory) == path
     assert not directory.exists()
 
 
@@ -45,7 +54,7 @@ def test_the_language_host_may_lie_beside_the_program_that_a_link_on_path_names(
     write_cli(tmp_path / "real")
     (path / "pulumi").symlink_to(tmp_path / "real" / "pulumi")
 
-    assert install(directory, build=never_build) == path
+    assert install(directory) == path
 
 
 @pytest.mark.parametrize("version", ["3.258.9", "2.999.0", f"{VERSION}-alpha.1", "dev", "", "3.259"])
@@ -53,7 +62,7 @@ def test_an_old_cli_on_path_is_passed_over(host: ReleaseHost, path: Path, direct
     write_cli(path, version)
     host.publish()
 
-    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
 
 def test_a_cli_on_path_that_fails_is_passed_over(host: ReleaseHost, path: Path, directory: Path) -> None:
@@ -61,23 +70,23 @@ def test_a_cli_on_path_that_fails_is_passed_over(host: ReleaseHost, path: Path, 
     write_program(path, "pulumi", f"echo v{VERSION}; exit 1")
     host.publish()
 
-    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
 
 def test_a_cli_on_path_without_its_language_host_is_passed_over(host: ReleaseHost, path: Path, directory: Path) -> None:
     write_program(path, "pulumi", f"echo v{VERSION}")
     host.publish()
 
-    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
 
 def test_a_second_run_does_nothing(host: ReleaseHost, directory: Path) -> None:
     host.publish()
-    install(directory, releases_url=host.url, build=never_build)
+    install(directory)
     before = (directory / "bin").stat()
     host.requests.clear()
 
-    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
     assert host.requests == []
     assert (directory / "bin").stat() == before
@@ -89,10 +98,10 @@ def test_an_installation_of_another_version_is_replaced_as_a_whole(host: Release
     write_program(directory / "bin", "pulumi-language-old")
     host.publish()
 
-    install(directory, releases_url=host.url, build=never_build)
+    install(directory)
 
     assert names(directory / "bin") == {"pulumi", "pulumi-language-python", ".version"}
-    assert installer.cli_version(directory / "bin" / "pulumi") == VERSION
+    assert cli_version(directory / "bin" / "pulumi") == VERSION
 
 
 @pytest.mark.parametrize("missing", [".version", "pulumi", "pulumi-language-python"])
@@ -105,14 +114,14 @@ def test_a_half_made_installation_is_not_taken_even_when_it_is_on_path(
     monkeypatch.setenv("PATH", str(directory / "bin"))
     host.publish()
 
-    assert install(directory, releases_url=host.url, build=never_build) == directory / "bin"
+    assert install(directory) == directory / "bin"
 
     assert host.requests == [f"/{CHECKSUMS}", f"/{ARCHIVE}"]
     assert names(directory / "bin") == {"pulumi", "pulumi-language-python", ".version"}
 
 
 def test_of_two_runs_at_once_one_installs_and_the_other_waits(
-    host: ReleaseHost, directory: Path, capsys: pytest.CaptureFixture[str]
+    host: ReleaseHost, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     building, go_on = threading.Event(), threading.Event()
     results: list[Path] = []
@@ -120,13 +129,17 @@ def test_of_two_runs_at_once_one_installs_and_the_other_waits(
     def slow_build(into: Path) -> None:
         building.set()
         assert go_on.wait(10)
+        monkeypatch.setattr("tools.pulumi.build.build_from_source", never_again)
         write_cli(into)
 
-    def run(build: Callable[[Path], None]) -> None:
-        results.append(install(directory, releases_url=host.url, build=build))
+    def never_again(into: Path) -> None:
+        pytest.fail("it was built twice")
 
-    first = threading.Thread(target=run, args=(slow_build,))
-    second = threading.Thread(target=run, args=(never_build,))
+    def run() -> None:
+        results.append(install(directory))
+
+    monkeypatch.setattr("tools.pulumi.build.build_from_source", slow_build)
+    first, second = threading.Thread(target=run), threading.Thread(target=run)
     told = ""
 
     def second_waits() -> bool:
@@ -148,24 +161,20 @@ def test_of_two_runs_at_once_one_installs_and_the_other_waits(
 # ---- the command
 
 
-def run_command(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, SCRIPT, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
-    )
+def run_command(directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, str(directory)]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30)
 
 
-def test_the_command_prints_one_line_the_folder(path: Path, directory: Path) -> None:
+def test_the_command_prints_what_a_shell_takes(path: Path, directory: Path) -> None:
     write_cli(path)
 
-    done = run_command(str(directory), environment={"PATH": str(path)})
+    done = run_command(directory, {"PATH": str(path)})
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}\n", "")
-
-
-def test_the_command_without_a_directory_says_how_it_is_called() -> None:
-    done = run_command(environment={"PATH": ""})
-
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", "usage: python install.py DIR\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(line.startswith("export ") for line in done.stdout.splitlines())
+    (searched,) = [line for line in done.stdout.splitlines() if line.startswith("export PATH=")]
+    assert searched.split(os.pathsep)[1] == str(path)
 
 
 @pytest.fixture
@@ -176,21 +185,21 @@ def no_network() -> dict[str, str]:
 
 
 def test_an_error_goes_to_stderr_with_status_one(path: Path, directory: Path, no_network: dict[str, str]) -> None:
-    done = run_command(str(directory), environment={"PATH": str(path)} | no_network)
+    done = run_command(directory, {"PATH": str(path)} | no_network)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("pulumi: error: ")
+    assert done.stderr.splitlines()[-1].startswith(f"environment: Pulumi {VERSION} can be neither downloaded nor built")
     assert "Traceback" not in done.stderr
 
 
 def test_a_directory_that_cannot_be_made_is_an_error_without_traceback(path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    done = run_command(str(tmp_path / "file" / "pulumi"), environment={"PATH": str(path)})
+    done = run_command(tmp_path / "file" / "pulumi", {"PATH": str(path)})
 
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("pulumi: error: [Errno 20] Not a directory")
+    assert line == f"environment: {tmp_path}/file/pulumi: Not a directory"
 
 
 def _heed_interrupts() -> None:
@@ -206,8 +215,9 @@ def hanging_build(
     hang = f"echo $$ > {started}.new; /bin/mv {started}.new {started}; exec /bin/sleep 60"
     write_program(path, "go", f'[ "$1" = env ] && echo go1.26.0 || {{ {hang}; }}')
     with subprocess.Popen(
-        [sys.executable, SCRIPT, str(directory)],
+        [sys.executable, "-c", PROGRAM, str(directory)],
         env={"PATH": str(path)} | environment,
+        cwd=ROOT,
         # A shell starts what is in its background with SIGINT ignored, and all below inherit that: the tests of a CI
         # that is started so, and what they start.
         preexec_fn=_heed_interrupts,  # noqa: PLW1509 (no other thread of the tests holds a lock that it needs)
@@ -227,8 +237,7 @@ def test_an_interrupted_build_stops_go_and_leaves_nothing(
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
 
-    assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "pulumi: interrupted; nothing was installed"
+    assert (process.returncode, out) == (-signal.SIGINT, "")
     assert "Traceback" not in err
     assert names(directory) == {".lock"}
     with pytest.raises(ProcessLookupError):
@@ -246,6 +255,6 @@ def test_what_a_killed_run_leaves_is_never_used_and_goes_with_the_next_run(
     assert len(names(directory)) == 2
     host.publish()
 
-    install(directory, releases_url=host.url, build=never_build)
+    install(directory)
 
     assert names(directory) == {"bin", ".lock"}

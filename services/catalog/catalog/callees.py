@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from catalog import pricing_pb2
 from catalog.domain import UNKNOWN_STOCK, Price, PriceSource, Product, Stock, StockSource, list_price
 
-AT_ONCE = 100
+MAX_PRODUCTS_PER_CALL = 100
 """The most products of one call: what GET /internal/stock takes."""
 TIMEOUT_SECONDS = 0.3
 ATTEMPTS = 2
@@ -43,11 +43,13 @@ class Pricing:
         FALLBACKS.labels("pricing")
 
     async def prices(self, products: Sequence[Product]) -> Mapping[str, Price]:
-        """By SKU, of up to AT_ONCE products: each one's price, or its list price."""
+        """By SKU, of up to MAX_PRODUCTS_PER_CALL products: each one's price, or its list price."""
         by_currency = sorted(products, key=_currency)
         found = await asyncio.gather(
             *(
-                _or_else("pricing", self._ask, list(group), lambda these: [list_price(product) for product in these])
+                _with_fallback(
+                    "pricing", self._ask, list(group), lambda these: [list_price(product) for product in these]
+                )
                 for _, group in groupby(by_currency, key=_currency)
             )
         )
@@ -82,11 +84,11 @@ class Inventory:
         FALLBACKS.labels("inventory")
 
     async def stock(self, products: Sequence[Product]) -> Mapping[str, Stock]:
-        """By SKU, of up to AT_ONCE products: what is available, or that this is unknown.
+        """By SKU, of up to MAX_PRODUCTS_PER_CALL products: what is available, or that this is unknown.
 
         What inventory has never heard of is not in stock: 0 pieces.
         """
-        stock = await _or_else("inventory", self._ask, products, lambda these: [UNKNOWN_STOCK] * len(these))
+        stock = await _with_fallback("inventory", self._ask, products, lambda these: [UNKNOWN_STOCK] * len(these))
         return {product.sku: known for product, known in zip(products, stock, strict=True)}
 
     async def close(self) -> None:
@@ -105,7 +107,7 @@ class Inventory:
         return [Stock(available=available.get(product.sku, 0), source=StockSource.INVENTORY) for product in products]
 
 
-async def _or_else(
+async def _with_fallback(
     callee: str,
     ask: Callable[[Sequence[Product]], Awaitable[T]],
     products: Sequence[Product],

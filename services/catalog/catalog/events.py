@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from chassis.messages import Event, EventData, Reading
+from chassis.messages import Event, EventData, EventReader
 from chassis.money import Money
 
 from catalog.domain import Product
@@ -24,7 +24,7 @@ class ProductChanged(ProductAdded):
 
 
 PUBLISHED: tuple[type[EventData], ...] = (ProductAdded, ProductChanged)
-READ: Mapping[str, Reading[Any]] = {}
+READ: Mapping[str, EventReader[Any]] = {}
 
 
 def event_of(product: Product) -> Event:

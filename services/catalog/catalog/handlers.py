@@ -20,7 +20,7 @@ from catalog.events import event_of
 from catalog.tables import products
 
 _ATTEMPTS = 3
-_BEGINNING = re.compile(r"[A-Za-z0-9-]{1,64}")
+_SKU_PREFIX = re.compile(r"[A-Za-z0-9-]{1,64}")
 """What may be the beginning of a SKU; no character of it has a meaning in LIKE."""
 _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 """One inside a word: PostgreSQL takes the 100 of TEA-100 for minus a hundred."""
@@ -68,7 +68,7 @@ async def page(
     given: dict[str, str | None] = {"search": search, "category": category, "after": after}
     if search is not None:
         given["search"] = _HYPHEN.sub(" ", normalised(search))
-        given["beginning"] = f"{search.upper()}%" if _BEGINNING.fullmatch(search) else None
+        given["sku_prefix"] = f"{search.upper()}%" if _SKU_PREFIX.fullmatch(search) else None
     given = {name: value for name, value in given.items() if value is not None}
     async with database.connection() as connection:
         rows = await connection.execute(_page(frozenset(given)), {**given, "most": limit})
@@ -108,8 +108,8 @@ def _page(given: frozenset[str]) -> Select[*tuple[Any, ...]]:
     wanted = _KNOWN.where(products.c.active).order_by(products.c.sku).limit(bindparam("most"))
     if "search" in given:
         words = products.c.search.bool_op("@@")(func.websearch_to_tsquery("english", bindparam("search")))
-        begins = products.c.sku.like(bindparam("beginning"))
-        wanted = wanted.where(or_(words, begins) if "beginning" in given else words)
+        begins = products.c.sku.like(bindparam("sku_prefix"))
+        wanted = wanted.where(or_(words, begins) if "sku_prefix" in given else words)
     if "category" in given:
         wanted = wanted.where(products.c.category == bindparam("category"))
     if "after" in given:

@@ -50,7 +50,7 @@ async def test_a_query_that_is_given_up_leaves_no_lookup_behind(shop: Shop, monk
 
     assert_problem(await shop.query(f'{{product(sku: "{sku}") {{price {{amount}}}}}}'), 503)
 
-    assert [task for task in asyncio.all_tasks() - before if "Lookup" in repr(task)] == []
+    assert [task for task in asyncio.all_tasks() - before if "BatchLookup" in repr(task)] == []
 
 
 async def test_a_mistake_of_ours_shows_nothing_of_our_insides(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,9 +65,10 @@ def create_app(service: Service, *, verifier: auth.Verifier | None = None) -> Fa
     problems.install(app, service.errors)
     if service.database is not None:
         # Imported here: a service without a database does not pay for SQLAlchemy.
-        from chassis import dialects, outages
+        from chassis import outages
+        from chassis.engine import dialect_of
 
-        outages.install(app, dialects.of(service.database.url))
+        outages.install(app, dialect_of(service.database.url))
     if service.table is not None:
         from chassis import table_outages
 

@@ -26,7 +26,7 @@ REFETCH_SECONDS = 10
 FRESH_SECONDS = 300
 """Keys are asked for again after this time, so that a withdrawn key stops working."""
 FETCH_TIMEOUT_SECONDS = 3
-REMEMBERED_MOST = 4096
+MAX_CACHED_TOKENS = 4096
 """Tokens that were found good, of some 500 bytes each."""
 GROUPS_CLAIM = "cognito:groups"
 STAFF = "staff"
@@ -115,7 +115,7 @@ class TokenVerifier:
             groups=frozenset(claims.get(GROUPS_CLAIM, ())),
         )
         self._good[_digest(token)] = _Good(principal, key_id, key, int(claims["exp"]))
-        if len(self._good) > REMEMBERED_MOST:
+        if len(self._good) > MAX_CACHED_TOKENS:
             del self._good[next(iter(self._good))]
         return principal
 

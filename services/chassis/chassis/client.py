@@ -18,10 +18,10 @@ from chassis.middleware import REQUEST_ID_HEADER
 from chassis.problems import Problem
 
 IDEMPOTENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT"})
-PASSING_STATUSES = frozenset({502, 503, 504})
+TRANSIENT_STATUSES = frozenset({502, 503, 504})
 CONNECT_SECONDS = 1.0
 # A connection that was kept alive is lost whenever the other side restarts.
-_PASSING_ERRORS = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
+_TRANSIENT_ERRORS = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 _STATES = {"closed": 0, "half-opened": 1, "opened": 2}
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Circuit:
         metrics.CIRCUIT_STATE.labels(callee).set(_STATES["closed"])
 
     async def call(
-        self, attempt: Callable[[], Awaitable[T]], *, attempts: int, is_passing: Callable[[Exception], bool]
+        self, attempt: Callable[[], Awaitable[T]], *, attempts: int, is_transient: Callable[[Exception], bool]
     ) -> T:
         """What attempt() returns, made up to `attempts` times, with exponential back-off and jitter, while its failure
         is a passing one. Raises CalleeUnavailableError; what is not a failure goes through as it is.
@@ -72,7 +72,7 @@ class Circuit:
             if attempts == 1:
                 return await self._attempt(attempt)
             async for each in stamina.retry_context(
-                on=is_passing, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+                on=is_transient, attempts=attempts, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
             ):
                 with each:
                     return await self._attempt(attempt)
@@ -147,7 +147,7 @@ class ServiceClient:
             method, path, params=params, json=json, headers={**request_id(), **(headers or {})}
         )
         attempts = self._attempts if request.method in IDEMPOTENT_METHODS else 1
-        return await self._circuit.call(lambda: self._attempt(request), attempts=attempts, is_passing=_is_passing)
+        return await self._circuit.call(lambda: self._attempt(request), attempts=attempts, is_transient=_is_transient)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -160,10 +160,10 @@ class ServiceClient:
             return response
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     if isinstance(error, _ServerError):
-        return error.status in PASSING_STATUSES
-    return isinstance(error, _PASSING_ERRORS)
+        return error.status in TRANSIENT_STATUSES
+    return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def request_id() -> dict[str, str]:

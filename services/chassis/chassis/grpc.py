@@ -109,7 +109,7 @@ class GrpcClient:
         """
         body = request.SerializeToString()
         return await self._circuit.call(
-            lambda: self._attempt(method, body, answer), attempts=self._attempts, is_passing=_is_passing
+            lambda: self._attempt(method, body, answer), attempts=self._attempts, is_transient=_is_transient
         )
 
     async def close(self) -> None:
@@ -160,5 +160,5 @@ def _metadata() -> dict[str, str]:
     return carrier
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, _FailedError) and error.code == "UNAVAILABLE"

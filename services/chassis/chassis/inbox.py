@@ -10,47 +10,47 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import dialects
+from chassis import sql
 from chassis.consumer import Handler
 from chassis.database import Database
-from chassis.dialects import UtcDateTime
 from chassis.messages import Event
 from chassis.queue import BATCH_ENTRIES
+from chassis.sql import UtcDateTime
 
 RETENTION = timedelta(days=14)
 """No copy of a message can arrive later: SQS keeps a message for 14 days at most."""
 
-PRUNED_AT_ONCE = 5_000
+PRUNE_BATCH = 5_000
 
 table = sa.Table(
     "inbox",
     sa.MetaData(),
-    sa.Column("event_id", dialects.uuid(), primary_key=True),
-    sa.Column("received_at", UtcDateTime, nullable=False, server_default=dialects.now()),
+    sa.Column("event_id", sql.uuid(), primary_key=True),
+    sa.Column("received_at", UtcDateTime, nullable=False, server_default=sql.now()),
     # Rows arrive in the order of time, which a BRIN index describes in a few pages.
     sa.Index("inbox_received_at", "received_at", postgresql_using="brin"),
 )
 
 _IDS = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Uuid))
-_REMEMBER = (
+_INSERT = (
     postgresql.insert(table)
     .from_select([table.c.event_id], sa.select(sa.func.unnest(_IDS)))
     .on_conflict_do_nothing()
     .returning(table.c.event_id)
 )
-_KNOWN = sa.select(table.c.event_id).where(dialects.one_of(table.c.event_id, sa.bindparam("ids")))
-_REMEMBER_UNKNOWN = table.insert().prefix_with("IGNORE")
+_KNOWN = sa.select(table.c.event_id).where(sql.one_of(table.c.event_id, sa.bindparam("ids")))
+_INSERT_IGNORE = table.insert().prefix_with("IGNORE")
 _OLD = (
     sa.select(table.c.event_id)
-    .where(table.c.received_at < dialects.seconds_from_now(-RETENTION.total_seconds()))
+    .where(table.c.received_at < sql.seconds_from_now(-RETENTION.total_seconds()))
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
 )
-_FORGET = table.delete().where(dialects.one_of(table.c.event_id, sa.bindparam("ids")))
+_DELETE = table.delete().where(sql.one_of(table.c.event_id, sa.bindparam("ids")))
 
 
-class CopyUnderway(Exception):
-    """Another transaction has remembered one of several events meanwhile; which one, MySQL does not tell."""
+class ConcurrentDuplicate(Exception):
+    """Another transaction has inserted one of several events meanwhile. MySQL does not tell which one."""
 
 
 class SqlInbox:
@@ -59,10 +59,10 @@ class SqlInbox:
     Implements chassis.consumer.Inbox.
     """
 
-    at_once = 1
-    """Batches that lock rows in different orders would wait for each other until the server ends one of them."""
-    together = 2 * BATCH_ENTRIES
-    """Half as many commits as with what one call receives; those are received while the batch before is handled."""
+    max_concurrency = 1
+    """Concurrent batches may lock rows in different orders: they would deadlock, until the server ends one of them."""
+    max_batch_size = 2 * BATCH_ENTRIES
+    """Twice what one call receives, for half as many commits: more messages arrive while a batch is handled."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -77,7 +77,7 @@ class SqlInbox:
         """Waits while another transaction is handling one of these events."""
         handled = []
         async with self._database.transaction() as tx:
-            new = await _remember(tx, [event.id for event, _ in batch])
+            new = await _insert_new(tx, [event.id for event, _ in batch])
             for event, handler in batch:
                 # Of two copies in one batch the first is the one that is handled.
                 handled.append(event.id in new)
@@ -87,30 +87,30 @@ class SqlInbox:
         return handled
 
 
-async def _remember(tx: AsyncConnection, event_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that were not handled before."""
-    # In an order that is everybody's: two transactions with the same events must not wait for each other.
+async def _insert_new(tx: AsyncConnection, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Inserts the events; returns the ids of those that are new."""
+    # Sorted, as everywhere: two transactions that insert the same events must not wait for each other in a circle.
     ids = sorted(set(event_ids))
     if tx.dialect.name == "postgresql":
-        return set(await tx.scalars(_REMEMBER, {"ids": ids}))
+        return set(await tx.scalars(_INSERT, {"ids": ids}))
     unknown = sorted(set(ids).difference(await tx.scalars(_KNOWN, {"ids": ids})))
     if not unknown:
         return set()
-    result = await tx.execute(_REMEMBER_UNKNOWN, [{"event_id": each} for each in unknown])
+    result = await tx.execute(_INSERT_IGNORE, [{"event_id": each} for each in unknown])
     if result.rowcount == len(unknown):
         return set(unknown)
     if len(unknown) == 1:
         return set()
-    raise CopyUnderway
+    raise ConcurrentDuplicate
 
 
 async def prune(database: Database) -> int:
-    """Forgets what is older than RETENTION, a bounded number of rows at a time; the number forgotten."""
-    forgotten = 0
+    """Deletes what is older than RETENTION, a bounded number of rows at a time; returns how many."""
+    deleted = 0
     while True:
         async with database.transaction() as tx:
-            old = (await tx.scalars(_OLD, {"most": PRUNED_AT_ONCE})).all()
-            await tx.execute(_FORGET, {"ids": old})
-        forgotten += len(old)
-        if len(old) < PRUNED_AT_ONCE:
-            return forgotten
+            old = (await tx.scalars(_OLD, {"most": PRUNE_BATCH})).all()
+            await tx.execute(_DELETE, {"ids": old})
+        deleted += len(old)
+        if len(old) < PRUNE_BATCH:
+            return deleted

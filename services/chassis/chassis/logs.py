@@ -16,7 +16,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from chassis.settings import Settings
 
 # At DEBUG these write whole requests, headers and SQL parameters: tokens and bodies.
-TALKATIVE = ("aiobotocore", "asyncio", "botocore", "httpcore", "httpx", "sqlalchemy", "urllib3")
+NOISY_LOGGERS = ("aiobotocore", "asyncio", "botocore", "httpcore", "httpx", "sqlalchemy", "urllib3")
 
 
 def configure(settings: Settings) -> None:
@@ -39,7 +39,7 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                in_reading_order,
+                order_keys,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -47,7 +47,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for name in TALKATIVE:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     logging.captureWarnings(True)
 
@@ -77,7 +77,7 @@ def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     return event
 
 
-def in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def order_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: what a person looks for comes first."""
     first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
     return first | dict(event)

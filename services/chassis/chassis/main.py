@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 from chassis.service import Service
 from chassis.settings import BadEnvironmentError, Settings, read
 
-COLLECTED_AT_ONCE = 20_000
+GC_THRESHOLD = 20_000
 """Objects. Python's default is 700."""
 
 S = TypeVar("S", bound=Settings)
@@ -103,7 +103,7 @@ def _serve(bootstrap: Callable[[Settings], Service], settings: Settings) -> None
     traces = telemetry.configure(settings)
     try:
         server = Server(create_app(bootstrap(settings)), settings)
-        _collect_less_often()
+        _tune_garbage_collector()
         server.run()
     finally:
         traces.shutdown()
@@ -111,11 +111,11 @@ def _serve(bootstrap: Callable[[Settings], Service], settings: Settings) -> None
         sys.exit(1)
 
 
-def _collect_less_often() -> None:
+def _tune_garbage_collector() -> None:
     """Keeps the garbage collector off what stays for good, and lets more come together before it looks.
 
     A request makes little that only the collector can free, so by default it looks often and finds next to nothing.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECTED_AT_ONCE, 20, 50)
+    gc.set_threshold(GC_THRESHOLD, 20, 50)

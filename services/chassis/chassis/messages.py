@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
 
-from chassis.text import is_keepable
+from chassis.text import is_storable
 
 EVENT_TYPE_ATTRIBUTE = "event_type"
 TRACEPARENT_ATTRIBUTE = "traceparent"
@@ -45,12 +45,12 @@ class Event(BaseModel):
 
     @field_validator("source", "aggregate_id", "data")
     @classmethod
-    def _can_be_kept(cls, value: Any) -> Any:
-        if not is_keepable(value):
-            raise PydanticCustomError("unkeepable_text", "must not contain NUL characters or lone surrogates")
+    def _must_be_storable(cls, value: Any) -> Any:
+        if not is_storable(value):
+            raise PydanticCustomError("unstorable_text", "must not contain NUL characters or lone surrogates")
         return value
 
-    def wire(self) -> str:
+    def to_json(self) -> str:
         """The JSON that is sent. All ASCII: SQS refuses some characters of Unicode, such as U+FFFE, but no escapes."""
         return self.model_dump_json(ensure_ascii=True)
 
@@ -80,11 +80,11 @@ class EventData(BaseModel):
         )
 
 
-class UnreadableVersion(ValueError):
+class UnsupportedVersion(ValueError):
     """The data is of a version that the consumer does not know how to read."""
 
 
-class Reading(Generic[D]):
+class EventReader(Generic[D]):
     """How a consumer reads the data of one type of event: a model of the fields that it needs.
 
     version: the newest one that is known, which `model` describes.
@@ -97,7 +97,7 @@ class Reading(Generic[D]):
         self._upcast = dict(upcast or {})
 
     def __call__(self, event: Event) -> D:
-        """Raises UnreadableVersion, and pydantic.ValidationError for data that lacks what is needed."""
+        """Raises UnsupportedVersion, and pydantic.ValidationError for data that lacks what is needed."""
         data = event.data
         for version in range(event.version, self.version):
             if version not in self._upcast:
@@ -107,5 +107,5 @@ class Reading(Generic[D]):
             raise self._unreadable(event)
         return self.model.model_validate(data)
 
-    def _unreadable(self, event: Event) -> UnreadableVersion:
-        return UnreadableVersion(f"{event.type} of version {event.version}; the newest known is {self.version}")
+    def _unreadable(self, event: Event) -> UnsupportedVersion:
+        return UnsupportedVersion(f"{event.type} of version {event.version}; the newest known is {self.version}")

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from chassis import metrics
-from chassis.courtesy import REQUESTS
 from chassis.problems import Problem
+from chassis.request_priority import REQUESTS
 
 REQUEST_ID_HEADER = "X-Request-Id"
 INTERNAL_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
@@ -22,7 +22,7 @@ INTERNAL_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 MAX_HEADER_BYTES = 16 * 1024
 """Of the target and all headers; as in the Go chassis. The gateway takes no more than 10 KiB and adds a few."""
 
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class RequestContext:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        with REQUESTS.answering(), structlog.contextvars.bound_contextvars(request_id=request_id):
+        with REQUESTS.tracked(), structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._handle(scope, receive, send, request_id)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -153,7 +153,7 @@ class NulFilter:
 
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-    return given if _SANE_REQUEST_ID.fullmatch(given) else str(uuid7())
+    return given if _VALID_REQUEST_ID.fullmatch(given) else str(uuid7())
 
 
 def _record(scope: Scope, status: int, duration_seconds: float) -> None:

@@ -19,13 +19,13 @@ from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from chassis import database, dialects, inbox, outbox
+from chassis import engine, inbox, outbox
 from chassis.dialects import Dialect
 from chassis.settings import Settings
 
 STATEMENT_SECONDS = 600
-TURN_SECONDS = 900
-LOCK_SECONDS = 10
+MIGRATION_LOCK_SECONDS = 900
+TABLE_LOCK_SECONDS = 10
 """A migration that cannot get its table lock fails, instead of queueing every query of the service behind it."""
 
 _CONNECTION = "connection"
@@ -34,24 +34,25 @@ _CONNECTION = "connection"
 async def upgrade(settings: Settings, package: str) -> None:
     """Brings the database of `settings` to the head of `package` (such as "orders.migrations").
 
-    One process at a time does so; the others wait for up to TURN_SECONDS (then TimeoutError), and find nothing to do.
-    Within a process one at a time, too: Alembic keeps what it works on in a global.
+    Any number of processes may call it at once: one migrates, the others wait for it and then find nothing to do.
+    Raises TimeoutError after MIGRATION_LOCK_SECONDS of waiting. Within a process call it once at a time, as Alembic
+    keeps its state in a global.
 
-    In PostgreSQL all of it happens or nothing. In MySQL each statement that changes a table commits what came before
-    it: a migration that fails half-way stays half done, so keep to one such statement in a version.
+    In PostgreSQL a migration is atomic. In MySQL each statement that changes a table commits everything before it: a
+    migration that fails half-way stays half done, so put one such statement into a version.
     """
     config = Config()
     config.set_main_option("script_location", _folder(package).replace("%", "%%"))
-    url = database.database_url(settings)
-    session = database.session(
-        f"{settings.service_name} migrate", database.password_from(settings), statement_seconds=STATEMENT_SECONDS
+    url = engine.database_url(settings)
+    options = engine.connection_options(
+        f"{settings.service_name} migrate", engine.password_from(settings), statement_seconds=STATEMENT_SECONDS
     )
-    engine = database.create_engine(url, session, ca_file=settings.pgsslrootcert, poolclass=NullPool)
+    migrating = engine.create_engine(url, options, ca_file=settings.pgsslrootcert, poolclass=NullPool)
     try:
-        async with engine.connect() as connection, _turn(dialects.of(url), connection):
+        async with migrating.connect() as connection, _migration_lock(engine.dialect_of(url), connection):
             await connection.run_sync(_upgrade, config)
     finally:
-        await engine.dispose()
+        await migrating.dispose()
 
 
 def run_env(metadata: sa.MetaData) -> None:
@@ -62,7 +63,8 @@ def run_env(metadata: sa.MetaData) -> None:
 
 
 def create_outbox() -> None:
-    """For the first migration of a service that publishes. What it makes is history: a change gets its own function."""
+    """For the first migration of a service that publishes. Never changed: a later change of the table is a function of
+    its own, which later migrations call."""
     outbox.table.create(op.get_bind())
 
 
@@ -84,13 +86,16 @@ def _upgrade(connection: sa.Connection, config: Config) -> None:
 
 
 @asynccontextmanager
-async def _turn(dialect: Dialect, connection: AsyncConnection) -> AsyncIterator[None]:
-    """Holds the lock. Asks again instead of waiting in the server: in PostgreSQL a waiting statement has a snapshot,
-    which CREATE INDEX CONCURRENTLY of the lock's holder would wait for, and neither would end."""
-    async with asyncio.timeout(TURN_SECONDS):
-        while not await dialect.take_turn(connection):
+async def _migration_lock(dialect: Dialect, connection: AsyncConnection) -> AsyncIterator[None]:
+    """Holds the lock for migrating this database during the block.
+
+    It polls for the lock. A statement that waited for it inside PostgreSQL would hold a snapshot; CREATE INDEX
+    CONCURRENTLY of the lock's holder would wait for that snapshot to end, and neither would finish.
+    """
+    async with asyncio.timeout(MIGRATION_LOCK_SECONDS):
+        while not await dialect.try_migration_lock(connection):
             await connection.rollback()
             await asyncio.sleep(0.2)
-    await dialect.wait_for_locks(connection, LOCK_SECONDS)
+    await dialect.set_lock_timeout(connection, TABLE_LOCK_SECONDS)
     await connection.commit()
     yield  # the lock ends with the connection

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.text import is_keepable
+from chassis.text import is_storable
 
 
 class RequestModel(BaseModel):
@@ -21,7 +21,7 @@ class RequestModel(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _can_be_kept(cls, value: Any) -> Any:
-        if not is_keepable(value):
-            raise PydanticCustomError("unkeepable_text", "must not contain NUL characters or lone surrogates")
+    def _must_be_storable(cls, value: Any) -> Any:
+        if not is_storable(value):
+            raise PydanticCustomError("unstorable_text", "must not contain NUL characters or lone surrogates")
         return value

@@ -20,11 +20,11 @@ def install(app: FastAPI, dialect: Dialect) -> None:
     """Answers 503 while the database cannot be reached, or has no connection or no lock to give in time."""
 
     async def answer(_request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and not dialect.may_pass(error):
+        if isinstance(error, DBAPIError) and not dialect.is_transient(error):
             raise error
         return _unavailable(error)
 
-    errors: tuple[type[Exception], ...] = (OSError, *dialect.connecting, DBAPIError, PoolTimeoutError)
+    errors: tuple[type[Exception], ...] = (OSError, *dialect.connect_errors, DBAPIError, PoolTimeoutError)
     for error in errors:
         app.add_exception_handler(error, answer)
 

@@ -1,4 +1,4 @@
-"""The transactional outbox: an event is stored with the change it tells of, and published after the commit."""
+"""The transactional outbox: an event is stored in the transaction of its change, and published after the commit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import aws, dialects
+from chassis import aws, sql
 from chassis.aws import AWS_ERRORS
-from chassis.courtesy import REQUESTS
-from chassis.database import DATABASE_ERRORS, Database, insert_before_commit, signal_after_commit
-from chassis.dialects import UtcDateTime
+from chassis.database import DATABASE_ERRORS, Database, insert_before_commit, signal_outbox_after_commit
 from chassis.messages import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Event
-from chassis.pacing import Heartbeat, first_of, growing, jittered, pause
+from chassis.pacing import Heartbeat, exponential_backoff, pause, wait_for_any, with_jitter
+from chassis.request_priority import REQUESTS
+from chassis.sql import UtcDateTime
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
@@ -35,18 +35,18 @@ ATTRIBUTES_BYTES = 1024
 """More than the attributes of one event can take."""
 MAX_BODY_BYTES = MAX_BATCH_BYTES - ATTRIBUTES_BYTES
 BATCH_ENTRIES = 10
-CLAIMED_AT_ONCE = 100
+MAX_CLAIMED = 100
 
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.03
-"""After a round: what is committed meanwhile is published together, in a fraction of the calls and transactions. An
-event that comes alone does not wait."""
+"""The relay pauses so long after a batch: events that are committed meanwhile share calls and transactions. A single
+event does not wait."""
 BACKOFF_SECONDS = 0.2
-BACKOFF_MOST_SECONDS = 10.0
-REFUSED_MOST_SECONDS = 300
+BACKOFF_MAX_SECONDS = 10.0
+REFUSED_RETRY_MAX_SECONDS = 300
 MEASURE_SECONDS = 5.0
 STUCK_SECONDS = 120.0
-"""More than one round can take when every call of it runs into its time-out."""
+"""More than a batch can take when every call of it runs into its time-out."""
 
 log = structlog.get_logger(__name__)
 PUBLISHED = Counter("outbox_published_total", "Events taken by the topic")
@@ -56,11 +56,11 @@ table = sa.Table(
     "outbox",
     sa.MetaData(),
     sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("aggregate_id", dialects.text(200), nullable=False),
-    sa.Column("event_type", dialects.text(100), nullable=False),
-    sa.Column("body", dialects.long_text(), nullable=False),
-    sa.Column("traceparent", dialects.text(100)),
-    sa.Column("created_at", UtcDateTime, nullable=False, server_default=dialects.now()),
+    sa.Column("aggregate_id", sql.text(200), nullable=False),
+    sa.Column("event_type", sql.text(100), nullable=False),
+    sa.Column("body", sql.long_text(), nullable=False),
+    sa.Column("traceparent", sql.text(100)),
+    sa.Column("created_at", UtcDateTime, nullable=False, server_default=sql.now()),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("retry_at", UtcDateTime),
     sa.Index("outbox_aggregate", "aggregate_id", "position"),
@@ -70,14 +70,14 @@ _earlier = table.alias("earlier")
 _CLAIM = (
     sa.select(table.c.position, table.c.event_type, table.c.body, table.c.traceparent)
     .where(
-        sa.or_(table.c.retry_at.is_(None), table.c.retry_at <= dialects.now()),
+        sa.or_(table.c.retry_at.is_(None), table.c.retry_at <= sql.now()),
         ~sa.exists().where(_earlier.c.aggregate_id == table.c.aggregate_id, _earlier.c.position < table.c.position),
     )
     .order_by(table.c.position)
-    .limit(CLAIMED_AT_ONCE)
+    .limit(MAX_CLAIMED)
     .with_for_update(of=table, skip_locked=True)
 )
-_these = dialects.one_of(table.c.position, sa.bindparam("positions"))
+_these = sql.one_of(table.c.position, sa.bindparam("positions"))
 _DELETE = table.delete().where(_these)
 _POSTPONE = (
     table.update()
@@ -86,12 +86,12 @@ _POSTPONE = (
     .ordered_values(
         (
             table.c.retry_at,
-            dialects.seconds_from_now(sa.func.least(sa.func.power(2, table.c.refusals), REFUSED_MOST_SECONDS)),
+            sql.seconds_from_now(sa.func.least(sa.func.power(2, table.c.refusals), REFUSED_RETRY_MAX_SECONDS)),
         ),
         (table.c.refusals, table.c.refusals + 1),
     )
 )
-_OLDEST_AGE = sa.select(dialects.seconds_since(table.c.created_at)).order_by(table.c.position).limit(1)
+_OLDEST_AGE = sa.select(sql.seconds_since(table.c.created_at)).order_by(table.c.position).limit(1)
 _INSERT = table.insert()
 _STORED = ("aggregate_id", "event_type", "body", "traceparent")
 _PREFIX = "outbox_"
@@ -109,14 +109,14 @@ async def publish(tx: AsyncConnection, event: Event) -> None:
     Events of one aggregate are published in the order of these calls, so call it with the aggregate locked.
     """
     insert_before_commit(tx, _INSERT, _row(event))
-    signal_after_commit(tx)
+    signal_outbox_after_commit(tx)
 
 
 def published_with(change: sa.FromClause) -> sa.Insert:
-    """A part of a statement that makes a change and stores the event of it: once for each row of `change`.
+    """An INSERT into the outbox as part of a larger statement: stores the event once for each row of `change`.
 
-    Its parameters are those of `parameters(event)`. Who executes it sets Database.signalled once it is committed. MySQL
-    has no such statements.
+    It takes the parameters that `parameters(event)` returns. The caller sets Database.outbox_signal after the commit.
+    Not for MySQL, which has no INSERT in a common table expression.
     """
     values = {name: sa.bindparam(_PREFIX + name, type_=table.c[name].type) for name in _STORED}
     return table.insert().from_select(list(values), sa.select(*values.values()).select_from(change))
@@ -128,7 +128,7 @@ def parameters(event: Event) -> dict[str, Any]:
 
 
 def _row(event: Event) -> dict[str, Any]:
-    body = event.wire()
+    body = event.to_json()
     if len(body) > MAX_BODY_BYTES:
         raise EventTooLarge(f"event {event.id} ({event.type}) is larger than {MAX_BODY_BYTES} bytes")
     carrier: dict[str, str] = {}
@@ -138,7 +138,7 @@ def _row(event: Event) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What became of one batch; all of it is still to do when there is an error."""
+    """What SNS has done with the events of one call. With an error, nothing is known to be published."""
 
     published: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
@@ -148,9 +148,9 @@ class _Outcome:
 class Relay:
     """Publishes what the outbox holds: at least once, each aggregate's events in order. Any number may run at once.
 
-    A relay claims, under row locks, the oldest event of each aggregate; others skip what is locked. So an aggregate
-    has one event under way at most, no two relays publish one row, and a relay that is killed loses its locks and
-    nothing else: its rows are published again.
+    A relay locks the oldest event of each aggregate; other relays skip locked rows. So events of one aggregate are
+    published one at a time, and no row by two relays. When a relay is killed, its locks are released and its rows are
+    published again.
     """
 
     name = "relay"
@@ -159,7 +159,7 @@ class Relay:
         self._database = database
         self._topic_arn = topic_arn
         self._heartbeat = Heartbeat(STUCK_SECONDS)
-        self._measured = -MEASURE_SECONDS
+        self._age_updated_at = -MEASURE_SECONDS
 
     def healthy(self) -> bool:
         return self._heartbeat.alive()
@@ -169,32 +169,37 @@ class Relay:
             failures = 0
             while not stopping.is_set():
                 self._heartbeat.beat()
-                self._database.signalled.clear()
-                begun = time.monotonic()
+                self._database.outbox_signal.clear()
+                started = time.monotonic()
                 try:
-                    await self._measure()
-                    claimed = await self._round(client)
+                    await self._update_oldest_age()
+                    claimed = await self._publish_batch(client)
                 except (*AWS_ERRORS, *DATABASE_ERRORS) as error:
                     failures += 1
-                    seconds = growing(failures, first_seconds=BACKOFF_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
+                    seconds = exponential_backoff(
+                        failures, first_seconds=BACKOFF_SECONDS, max_seconds=BACKOFF_MAX_SECONDS
+                    )
                     log.warning("publishing_failed", reason=type(error).__name__, detail=str(error), failures=failures)
-                    await pause(stopping, jittered(seconds))
+                    await pause(stopping, with_jitter(seconds))
                 else:
                     failures = 0
                     if not claimed:
-                        await self._wait(stopping)
+                        await self._wait_for_events(stopping)
                         continue
-                    await REQUESTS.give_way(stopping, time.monotonic() - begun)
-                    if claimed < CLAIMED_AT_ONCE:
+                    await REQUESTS.yield_to_requests(stopping, time.monotonic() - started)
+                    if claimed < MAX_CLAIMED:
                         await pause(stopping, GATHER_SECONDS)
 
-    async def _round(self, client: SNSClient) -> int:
-        """Publishes one claim of rows; how many it held. Raises the first failed call, after keeping what succeeded."""
+    async def _publish_batch(self, client: SNSClient) -> int:
+        """Claims rows and publishes them; returns how many it claimed.
+
+        Raises the error of the first call that failed, after it has committed what the others have published.
+        """
         async with self._database.transaction() as tx:
             rows = (await tx.execute(_CLAIM)).all()
             if not rows:
                 return 0
-            outcomes = await asyncio.gather(*(self._publish(client, batch) for batch in _batches(rows)))
+            outcomes = await asyncio.gather(*(self._send(client, batch) for batch in _batches(rows)))
             published = [position for outcome in outcomes for position in outcome.published]
             refused = [position for outcome in outcomes for position in outcome.refused]
             await tx.execute(_DELETE, {"positions": published})
@@ -206,7 +211,7 @@ class Relay:
                 raise outcome.error
         return len(rows)
 
-    async def _publish(self, client: SNSClient, batch: Sequence[_Row]) -> _Outcome:
+    async def _send(self, client: SNSClient, batch: Sequence[_Row]) -> _Outcome:
         try:
             answer = await client.publish_batch(
                 TopicArn=self._topic_arn, PublishBatchRequestEntries=[_entry(row) for row in batch]
@@ -220,21 +225,25 @@ class Relay:
             refused=[int(failure["Id"]) for failure in answer.get("Failed", [])],
         )
 
-    async def _wait(self, stopping: asyncio.Event) -> None:
-        """Until this process commits an event, or it is time to look for those of others."""
-        await first_of(stopping, self._database.signalled, seconds=POLL_SECONDS)
+    async def _wait_for_events(self, stopping: asyncio.Event) -> None:
+        """Returns when this process commits an event, or when it is time to look for those of other processes."""
+        await wait_for_any(stopping, self._database.outbox_signal, seconds=POLL_SECONDS)
 
-    async def _measure(self) -> None:
-        if time.monotonic() - self._measured < MEASURE_SECONDS:
+    async def _update_oldest_age(self) -> None:
+        if time.monotonic() - self._age_updated_at < MEASURE_SECONDS:
             return
         async with self._database.connection() as connection:
             age = await connection.scalar(_OLDEST_AGE)
         OLDEST_AGE.set(0 if age is None else float(age))
-        self._measured = time.monotonic()
+        self._age_updated_at = time.monotonic()
+
+
+def _retry_seconds(failures: int) -> float:
+    return with_jitter(exponential_backoff(failures, first_seconds=BACKOFF_SECONDS, max_seconds=BACKOFF_MAX_SECONDS))
 
 
 def _batches(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-    """In order, as SNS takes them: ten at most, and not above its size all together."""
+    """The rows in order, in batches that SNS accepts: at most ten, of at most MAX_BATCH_BYTES together."""
     batch: list[_Row] = []
     room = MAX_BATCH_BYTES
     for row in rows:

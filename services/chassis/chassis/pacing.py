@@ -8,7 +8,7 @@ _random = SystemRandom()
 
 
 async def pause(stopping: asyncio.Event, seconds: float) -> None:
-    """Sleeps, but not longer than until `stopping` is set."""
+    """Sleeps for so many seconds, or until `stopping` is set."""
     try:
         async with asyncio.timeout(seconds):
             await stopping.wait()
@@ -16,7 +16,7 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
         pass
 
 
-async def first_of(*events: asyncio.Event, seconds: float) -> None:
+async def wait_for_any(*events: asyncio.Event, seconds: float) -> None:
     """Returns when one of them is set, or after so many seconds."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
@@ -26,18 +26,18 @@ async def first_of(*events: asyncio.Event, seconds: float) -> None:
             wait.cancel()
 
 
-def growing(failures: int, *, first_seconds: float, most_seconds: float) -> float:
-    """The delay after so many failures in a row (1, 2, ...): doubled each time, up to a limit."""
-    return float(min(most_seconds, first_seconds * 2 ** min(failures - 1, 30)))
+def exponential_backoff(failures: int, *, first_seconds: float, max_seconds: float) -> float:
+    """The delay after so many failures in a row: first_seconds after one, doubled with each further one."""
+    return float(min(max_seconds, first_seconds * 2 ** min(failures - 1, 30)))
 
 
-def jittered(seconds: float) -> float:
-    """Between half of it and all of it, so that many who failed together do not come back together."""
+def with_jitter(seconds: float) -> float:
+    """A random time between half of it and all of it, so that those who failed together do not retry together."""
     return seconds * _random.uniform(0.5, 1)
 
 
 class Heartbeat:
-    """Tells a worker that goes round from one that hangs."""
+    """Tells whether a worker still makes progress: it has to beat at least every limit_seconds."""
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds

@@ -10,19 +10,19 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.dialects import DialectName, Session
+from chassis.dialects import ConnectionOptions, DialectName
 
 ADVISORY_LOCK = 7_238_114_905
 """Held while migrations run. Each database has locks of its own."""
 
 # 53: insufficient resources; 57P: it starts or stops; the others: a lock not available, a deadlock, a conflict.
-_PASSING = ("53", "57P", "55P03", "40P01", "40001")
+_TRANSIENT = ("53", "57P", "55P03", "40P01", "40001")
 
 
 class Postgresql:
     name: DialectName = "postgresql"
     port = 5432
-    connecting: tuple[type[Exception], ...] = (
+    connect_errors: tuple[type[Exception], ...] = (
         asyncpg.CannotConnectNowError,
         asyncpg.PostgresConnectionError,
         asyncpg.TooManyConnectionsError,
@@ -34,20 +34,20 @@ class Postgresql:
         query = {("ssl" if name == "sslmode" else name): value for name, value in parsed.query.items()}
         return parsed.set(drivername="postgresql+asyncpg", query=query)
 
-    def connect_arguments(self, url: str, session: Session, *, ca_file: str | None) -> dict[str, Any]:
+    def connect_arguments(self, url: str, options: ConnectionOptions, *, ca_file: str | None) -> dict[str, Any]:
         """Every step has a time-out, on the server and, should it be gone, on the client. asyncpg finds the file that
         PGSSLROOTCERT names by itself, as libpq does."""
         arguments: dict[str, Any] = {
-            "timeout": session.connect_seconds,
-            "command_timeout": session.statement_seconds + 2,
+            "timeout": options.connect_seconds,
+            "command_timeout": options.statement_seconds + 2,
             "server_settings": {
-                "application_name": session.application_name,
-                "statement_timeout": f"{session.statement_seconds}s",
-                "lock_timeout": f"{session.lock_seconds}s",
-                "idle_in_transaction_session_timeout": f"{session.idle_seconds}s",
+                "application_name": options.application_name,
+                "statement_timeout": f"{options.statement_seconds}s",
+                "lock_timeout": f"{options.lock_seconds}s",
+                "idle_in_transaction_session_timeout": f"{options.idle_seconds}s",
             },
         }
-        return arguments if session.password is None else arguments | {"password": session.password}
+        return arguments if options.password is None else arguments | {"password": options.password}
 
     async def read_only(self, connection: AsyncConnection) -> AsyncConnection:
         return await connection.execution_options(postgresql_readonly=True)
@@ -55,10 +55,10 @@ class Postgresql:
     def is_closed(self, driver_connection: Any) -> bool:
         return bool(driver_connection.is_closed())
 
-    def may_pass(self, error: DBAPIError) -> bool:
-        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_PASSING)
+    def is_transient(self, error: DBAPIError) -> bool:
+        return error.connection_invalidated or str(getattr(error.orig, "sqlstate", "")).startswith(_TRANSIENT)
 
-    def conceal(self, context: ExceptionContext) -> None:
+    def redact_values(self, context: ExceptionContext) -> None:
         """A DETAIL quotes the row: `Key (email)=(ada@example.com) already exists.`"""
         refused = context.original_exception.__cause__
         detail = getattr(refused, "detail", None)
@@ -69,10 +69,10 @@ class Postgresql:
             if error is not None:
                 error.args = (str(error.args[0]).replace(f"\nDETAIL:  {detail}", ""), *error.args[1:])
 
-    async def take_turn(self, connection: AsyncConnection) -> bool:
+    async def try_migration_lock(self, connection: AsyncConnection) -> bool:
         return bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK))))
 
-    async def wait_for_locks(self, connection: AsyncConnection, seconds: int) -> None:
+    async def set_lock_timeout(self, connection: AsyncConnection, seconds: int) -> None:
         await connection.execute(sa.text(f"SET lock_timeout = '{seconds}s'"))
 
 

@@ -40,7 +40,7 @@ class Queue:
         self._poll_seconds = poll_seconds
 
     async def receive(self) -> list[Message]:
-        """Up to ten messages, hidden from others for visibility_seconds; none after poll_seconds without one."""
+        """Up to ten messages, invisible to others for visibility_seconds; none after poll_seconds without one."""
         answer = await self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH_ENTRIES,
@@ -59,8 +59,8 @@ class Queue:
             )
             _log_failures("message_not_deleted", batch, answer.get("Failed", []))
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        """Hides them for so many seconds from now on; 0 gives them back at once."""
+    async def change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
+        """Makes them invisible for so many seconds from now on; with 0 they can be received again at once."""
         for batch in _batches(messages):
             answer = await self._client.change_message_visibility_batch(
                 QueueUrl=self._url,

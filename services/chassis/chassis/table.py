@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_WRITES = 100
 """What DynamoDB takes in one transaction; all together they may have 4 MB."""
-FILTERED_AT_ONCE = 500
+FILTER_PAGE_SIZE = 500
 """How many items one call of a filtered query looks at: some 100 kB, well below the megabyte at which a call ends."""
 PING_SECONDS = 2
 
@@ -132,7 +132,7 @@ class Table:
             request["ExpressionAttributeNames"] = names
         found: list[Item] = []
         while True:
-            at_once = FILTERED_AT_ONCE if where else limit - len(found)
+            at_once = FILTER_PAGE_SIZE if where else limit - len(found)
             answer = await self._open_client().query(**request, Limit=at_once)
             found += [item_of(attributes) for attributes in answer["Items"]]
             if "LastEvaluatedKey" not in answer or len(found) >= limit:

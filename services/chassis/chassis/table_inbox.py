@@ -10,7 +10,7 @@ from datetime import timedelta
 from chassis.consumer import Handler
 from chassis.items import Item, Key
 from chassis.messages import Event
-from chassis.pacing import growing, jittered
+from chassis.pacing import exponential_backoff, with_jitter
 from chassis.queue import BATCH_ENTRIES
 from chassis.table import ConflictError, Table, TableTransaction
 
@@ -19,28 +19,28 @@ RETENTION = timedelta(days=14)
 ATTEMPTS = 6
 """How often a batch is tried whose items others write at the same time: for about a second."""
 BACKOFF_SECONDS = 0.05
-BACKOFF_MOST_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 1.0
 
 
 Reads = Callable[[Event], Collection[Key]]
 
 
-def nothing(_event: Event) -> Collection[Key]:
+def reads_nothing(_event: Event) -> Collection[Key]:
     return ()
 
 
 class TableInbox:
     """A handler writes in the transaction that remembers its event. Implements chassis.consumer.Inbox.
 
-    When others write the same items at the same time, the handlers are called again, and find what those have left.
+    When others write the same items at the same time, the handlers are called again with what those have written.
 
-    reads: the items that the handler of an event is going to read, up to nine; one call has them for a whole batch.
+    reads: the keys that the handler of an event is going to read, at most nine; they are read in one call per batch.
     """
 
-    at_once = BATCH_ENTRIES
-    together = BATCH_ENTRIES
+    max_concurrency = BATCH_ENTRIES
+    max_batch_size = BATCH_ENTRIES
 
-    def __init__(self, table: Table, reads: Reads = nothing) -> None:
+    def __init__(self, table: Table, reads: Reads = reads_nothing) -> None:
         self._table = table
         self._reads = reads
 
@@ -52,10 +52,10 @@ class TableInbox:
         return 0
 
     async def handle(self, batch: Sequence[tuple[Event, Handler[TableTransaction]]]) -> list[bool]:
-        """As Inbox has it. Raises ConflictError when others did not let it through in ATTEMPTS."""
+        """See Inbox. Raises ConflictError when all ATTEMPTS conflicted with writes of others."""
         own = {_key(event) for event, _ in batch}
-        # A copy's handler might fail where the state has moved on, so the table is asked first. What comes in between
-        # is refused by the condition.
+        # Duplicates are looked up first: their handlers might fail, as the state has moved on since. For one that is
+        # written after this look-up, the condition of the write fails.
         wanted = own.union(*(self._reads(event) for event, _ in batch))
         found = await self._table.get_many(wanted)
         copies = own.intersection(found)
@@ -70,8 +70,8 @@ class TableInbox:
                     raise
                 copies |= conflict.refused & own
                 known = {}
-            seconds = growing(attempt, first_seconds=BACKOFF_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
-            await asyncio.sleep(jittered(seconds))
+            seconds = exponential_backoff(attempt, first_seconds=BACKOFF_SECONDS, max_seconds=BACKOFF_MAX_SECONDS)
+            await asyncio.sleep(with_jitter(seconds))
 
     async def _handle(
         self,

@@ -39,7 +39,7 @@ _LINES_PATTERN = rf"^[^\u0000-\u0008\u000b-\u001f{_HIDDEN}]*$"
 
 
 @dataclass(frozen=True)
-class _PeoplesText:
+class _HumanText:
     """The metadata of a field of type str. Constraints on its length come before it, and see the normal form."""
 
     several_lines: bool
@@ -66,9 +66,9 @@ class _PeoplesText:
         return text
 
 
-LINE = _PeoplesText(several_lines=False)
+LINE = _HumanText(several_lines=False)
 """One line, in which there is something to see."""
-LINES = _PeoplesText(several_lines=True)
+LINES = _HumanText(several_lines=True)
 """Any number of lines, which may all be empty."""
 
 
@@ -77,17 +77,17 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def is_keepable(value: object) -> bool:
+def is_storable(value: object) -> bool:
     """Whether every store can keep all texts in the value: PostgreSQL has no NUL, and UTF-8 no lone surrogate."""
     match value:
         case str():
             return "\0" not in value and (value.isascii() or _is_encodable(value))
         case SecretStr():
-            return is_keepable(value.get_secret_value())
+            return is_storable(value.get_secret_value())
         case Mapping():
-            return all(is_keepable(key) and is_keepable(item) for key, item in value.items())
+            return all(is_storable(key) and is_storable(item) for key, item in value.items())
         case list() | tuple() | set() | frozenset():
-            return all(map(is_keepable, value))
+            return all(map(is_storable, value))
         case _:
             return True
 

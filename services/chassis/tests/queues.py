@@ -14,7 +14,7 @@ Stream = dict[str, list[int]]
 
 def send(queue: Queue, *events: Event) -> None:
     for start in range(0, len(events), 10):
-        entries = [{"Id": str(n), "MessageBody": one.wire()} for n, one in enumerate(events[start : start + 10])]
+        entries = [{"Id": str(n), "MessageBody": one.to_json()} for n, one in enumerate(events[start : start + 10])]
         queue.client.send_message_batch(QueueUrl=queue.url, Entries=entries)
 
 

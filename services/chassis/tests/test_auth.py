@@ -371,7 +371,7 @@ async def test_a_token_that_was_good_is_refused_once_it_has_expired(keys: KeySer
 async def test_no_more_tokens_are_remembered_than_there_is_room_for(
     keys: KeyServer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "REMEMBERED_MOST", 2)
+    monkeypatch.setattr(auth, "MAX_CACHED_TOKENS", 2)
 
     for number in range(5):
         assert await status_of(verifier, keys.token(person=f"person-{number}")) == 200

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 import sqlalchemy as sa
-from chassis import aws, dialects, outbox
-from chassis.database import DATABASE_ERRORS, PING_SECONDS, Database, signal_after_commit, work_of
+from chassis import aws, outbox
+from chassis.database import DATABASE_ERRORS, PING_SECONDS, Database, signal_outbox_after_commit, unit_of_work
+from chassis.engine import dialect_of
 from chassis.settings import Settings
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -77,18 +78,18 @@ async def test_a_connection_for_reads_cannot_write(database: Database) -> None:
 async def test_the_signal_comes_after_a_commit_and_not_after_a_rollback(database: Database) -> None:
     async def signal_and_fail() -> None:
         async with database.transaction() as tx:
-            signal_after_commit(tx)
+            signal_outbox_after_commit(tx)
             raise LookupError
 
     with pytest.raises(LookupError):
         await signal_and_fail()
     async with database.transaction():
         pass
-    assert not database.signalled.is_set()
+    assert not database.outbox_signal.is_set()
     async with database.transaction() as tx:
-        signal_after_commit(tx)
-        assert not database.signalled.is_set()
-    assert database.signalled.is_set()
+        signal_outbox_after_commit(tx)
+        assert not database.outbox_signal.is_set()
+    assert database.outbox_signal.is_set()
 
 
 async def test_what_a_transaction_gathers_is_written_before_its_commit_and_not_by_another(database: Database) -> None:
@@ -103,14 +104,14 @@ async def test_what_a_transaction_gathers_is_written_before_its_commit_and_not_b
 
     async def gather_and_fail() -> None:
         async with database.transaction() as tx:
-            work_of(tx, Sum).amount += 1
+            unit_of_work(tx, Sum).amount += 1
             raise LookupError
 
     with pytest.raises(LookupError):
         await gather_and_fail()
     async with database.transaction() as tx:
         for _ in range(3):
-            work_of(tx, Sum).amount += 1
+            unit_of_work(tx, Sum).amount += 1
         assert await texts(database) == []
 
     assert await texts(database) == ["3"]
@@ -128,7 +129,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(
 async def test_who_waits_too_long_for_a_lock_gets_an_error_that_may_pass(
     home: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.LOCK_SECONDS", 1)
+    monkeypatch.setattr("chassis.engine.LOCK_SECONDS", 1)
     row = sa.select(effects).with_for_update()
     async with cleared(home, pool_size=2) as database:
         async with database.transaction() as tx:
@@ -137,13 +138,13 @@ async def test_who_waits_too_long_for_a_lock_gets_an_error_that_may_pass(
             await holder.execute(row)
             with pytest.raises(sa.exc.DBAPIError) as caught:
                 await other.execute(row)
-    assert dialects.of(home.url).may_pass(caught.value)
+    assert dialect_of(home.url).is_transient(caught.value)
 
 
 async def test_an_error_of_the_statement_itself_does_not_pass(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as caught:
         await _fail(database, "SELECT nonsense")
-    assert not dialects.of(database.url).may_pass(caught.value)
+    assert not dialect_of(database.url).is_transient(caught.value)
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(server: Postgres | Mysql, database: Database) -> None:
@@ -155,7 +156,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(server: Postgres 
     server.reopen(name)
 
     async def noticed() -> bool:
-        return dialects.of(database.url).is_closed(driver)
+        return dialect_of(database.url).is_closed(driver)
 
     await eventually(noticed)
     await database.ping()
@@ -179,16 +180,16 @@ async def test_a_database_that_is_down_fails_the_ping_and_not_the_opening(scheme
     await database.close()
     error = caught.value
     assert isinstance(error, OSError) or (
-        isinstance(error, sa.exc.DBAPIError) and dialects.of(database.url).may_pass(error)
+        isinstance(error, sa.exc.DBAPIError) and dialect_of(database.url).is_transient(error)
     )
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
-@pytest.mark.parametrize("limit", ["PING_SECONDS", "CONNECT_SECONDS"])
+@pytest.mark.parametrize("limit", ["chassis.database.PING_SECONDS", "chassis.engine.CONNECT_SECONDS"])
 async def test_a_database_that_never_answers_fails_the_ping_in_time(
     scheme: str, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"chassis.database.{limit}", 0.1)
+    monkeypatch.setattr(limit, 0.1)
     release = asyncio.Event()
 
     async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from chassis import dialects, inbox
+from chassis import inbox, sql
 from chassis.database import Database
-from chassis.inbox import CopyUnderway, SqlInbox
+from chassis.inbox import ConcurrentDuplicate, SqlInbox
 from chassis.messages import Event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -106,7 +106,7 @@ async def test_a_batch_that_meets_a_copy_underway_handles_it_once_or_says_so(
     finish.set()
     assert await first == [True]
     if database.dialect == "mysql":
-        with pytest.raises(CopyUnderway):
+        with pytest.raises(ConcurrentDuplicate):
             await second
         assert await _handle(database, write_down, other) == [True]
     else:
@@ -127,7 +127,7 @@ async def test_who_waits_too_long_for_a_copy_underway_gives_up(database: Databas
 async def test_only_what_is_older_than_the_retention_is_pruned(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(inbox, "PRUNE_BATCH", 2)
     old, young = [event() for _ in range(5)], event()
     await _handle(database, write_down, *old, young)
     ages = {one.id: inbox.RETENTION.days + 1 for one in old} | {young.id: inbox.RETENTION.days - 1}
@@ -136,7 +136,7 @@ async def test_only_what_is_older_than_the_retention_is_pruned(
             await tx.execute(
                 inbox.table.update()
                 .where(inbox.table.c.event_id == event_id)
-                .values(received_at=dialects.seconds_from_now(-days * 86_400))
+                .values(received_at=sql.seconds_from_now(-days * 86_400))
             )
     assert await SqlInbox(database).prune() == 5
     assert await _handle(database, write_down, young) == [False]

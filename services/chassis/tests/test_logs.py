@@ -16,7 +16,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator["Written"]:
     """The process's logs as the chassis writes them, and everything put back as it was."""
     root = logging.getLogger()
     before = root.handlers, root.level, structlog.get_config()
-    levels = {name: logging.getLogger(name).level for name in logs.TALKATIVE}
+    levels = {name: logging.getLogger(name).level for name in logs.NOISY_LOGGERS}
     yield Written(capsys)
     root.handlers, root.level = before[:2]
     structlog.configure(**before[2])

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from chassis.messages import Event, EventData, Reading, UnreadableVersion
+from chassis.messages import Event, EventData, EventReader, UnsupportedVersion
 from pydantic import BaseModel, ValidationError
 
 FIELDS = {
@@ -29,13 +29,13 @@ def test_an_event_on_the_wire_has_exactly_these_fields() -> None:
         occurred_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         data={"total": 1200},
     )
-    assert json.loads(event.wire()) == FIELDS
+    assert json.loads(event.to_json()) == FIELDS
 
 
 def test_an_event_is_read_back_as_it_was() -> None:
     event = Event.model_validate(FIELDS | {"data": {"name": "Zoë \ufffe \N{PARTY POPPER}"}})
-    assert event.wire().isascii()
-    assert Event.model_validate_json(event.wire()) == event
+    assert event.to_json().isascii()
+    assert Event.model_validate_json(event.to_json()) == event
 
 
 def test_a_field_of_a_newer_publisher_is_ignored() -> None:
@@ -128,7 +128,7 @@ class Total(BaseModel):
     currency: str
 
 
-READING = Reading(
+READING = EventReader(
     Total,
     version=3,
     upcast={
@@ -159,6 +159,6 @@ def test_data_without_what_is_needed_is_refused() -> None:
 
 
 def test_a_version_that_nobody_can_bring_up_is_refused() -> None:
-    for reading, version in ((READING, 4), (Reading(Total, version=2), 1)):
-        with pytest.raises(UnreadableVersion, match=f"order.placed of version {version}"):
+    for reading, version in ((READING, 4), (EventReader(Total, version=2), 1)):
+        with pytest.raises(UnsupportedVersion, match=f"order.placed of version {version}"):
             reading(of_version(version, amount=7, currency="EUR"))

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from chassis import dialects, inbox, migrations, outbox
+from chassis import inbox, migrations, outbox
 from chassis.database import Database
+from chassis.engine import dialect_of
 from chassis.settings import Settings
 
 from tests.fixtures import FreshDatabase, Postgres
@@ -121,7 +122,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_the_next_one_starts_ane
 ) -> None:
     with pytest.raises(sa.exc.DBAPIError, match="nonsense"):
         await migrations.upgrade(settings, make_package(FIRST, SECOND + '    op.execute("SELECT nonsense")\n'))
-    if dialects.of(str(settings.database_url)).name == "mysql":
+    if dialect_of(str(settings.database_url)).name == "mysql":
         # A table that is made is there to stay: only what the failed version wrote is undone.
         assert await _steps(settings) == ["first"]
     else:
@@ -133,7 +134,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_the_next_one_starts_ane
 async def test_a_migration_that_cannot_lock_its_table_gives_up(
     settings: Settings, make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrations, "TABLE_LOCK_SECONDS", 1)
     await migrations.upgrade(settings, make_package(FIRST))
     database = Database.from_settings(settings)
     await database.open()
@@ -151,7 +152,7 @@ async def test_who_waits_too_long_for_its_turn_gives_up(
     database = Database.from_settings(settings)
     await database.open()
     async with database.transaction() as tx:
-        assert await dialects.of(database.url).take_turn(tx)
+        assert await dialect_of(database.url).try_migration_lock(tx)
         monkeypatch.setattr(migrations, "TURN_SECONDS", 0.1)
         with pytest.raises(TimeoutError):
             await migrations.upgrade(settings, package)
@@ -166,7 +167,7 @@ async def test_two_databases_of_one_server_are_migrated_at_the_same_time(
     await database.open()
     with server.fresh_database() as other:
         async with database.transaction() as tx:
-            assert await dialects.of(database.url).take_turn(tx)
+            assert await dialect_of(database.url).try_migration_lock(tx)
             await migrations.upgrade(Settings.model_validate(_environment(other)), make_package(FIRST))
     await database.close()
 
@@ -176,7 +177,7 @@ async def test_the_helpers_make_the_tables_that_the_code_uses(settings: Settings
     made = await _inspect(settings, lambda inspector: [_described(inspector, name) for name in ("outbox", "inbox")])
     text, long_text, time, uuid = (
         ("VARCHAR", "MEDIUMTEXT", "DATETIME", "CHAR")
-        if dialects.of(str(settings.database_url)).name == "mysql"
+        if dialect_of(str(settings.database_url)).name == "mysql"
         else ("TEXT", "TEXT", "TIMESTAMP", "UUID")
     )
     assert made == [

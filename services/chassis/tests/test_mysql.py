@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import uvloop
 from aiomysql.connection import Connection  # type: ignore[import-untyped]
-from chassis.database import Database, session
+from chassis.database import Database
 from chassis.dialects import Password
+from chassis.engine import connection_options
 from chassis.mysql import MYSQL
 from pymysql.err import OperationalError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
@@ -79,7 +80,7 @@ def test_a_token_is_refused_where_nothing_is_encrypted() -> None:
         return TOKEN
 
     with pytest.raises(ValueError, match="VERIFY_IDENTITY"):
-        MYSQL.connect_arguments("mysql://a@b/c", session("tiny", token), ca_file=None)
+        MYSQL.connect_arguments("mysql://a@b/c", connection_options("tiny", token), ca_file=None)
 
 
 async def test_a_server_that_stops_answering_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ async def test_one_statement_at_a_time_is_all_that_a_server_is_told_to_take(tmp_
 
 async def _connect(fake: FakeMysql, password: Password | None = None, statement_seconds: int = 10) -> Any:
     url = f"mysql://tiny@127.0.0.1:{fake.port}/tiny?ssl-mode=VERIFY_IDENTITY"
-    given = session("tiny", password, statement_seconds=statement_seconds)
+    given = connection_options("tiny", password, statement_seconds=statement_seconds)
     arguments = MYSQL.connect_arguments(url, given, ca_file=fake.ca_file)
     connect = arguments.pop("async_creator_fn")
     return await connect(host="127.0.0.1", port=fake.port, user="tiny", db="tiny", **arguments)

@@ -54,7 +54,7 @@ async def test_a_connection_lost_in_the_middle_is_an_outage_and_a_bad_statement_
 async def test_who_cannot_get_a_lock_in_time_may_come_again(
     home: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.LOCK_SECONDS", 1)
+    monkeypatch.setattr("chassis.engine.LOCK_SECONDS", 1)
     database = unopened(home)
     async with cleared(home) as other, served(application(routes(database), database=database)) as client:
         async with other.transaction() as tx:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from chassis import dialects, outbox
+from chassis import outbox, sql
 from chassis.database import Database, flush
 from chassis.messages import Event
 from chassis.outbox import EventTooLarge, Relay, publish
@@ -135,13 +135,13 @@ async def test_what_is_committed_right_after_a_round_is_published_together(
 ) -> None:
     monkeypatch.setattr(outbox, "GATHER_SECONDS", 1)
     claims: list[int] = []
-    round_ = Relay._round
+    publish_batch = Relay._publish_batch
 
     async def count(self: Relay, client: Any) -> int:
-        claims.append(await round_(self, client))
+        claims.append(await publish_batch(self, client))
         return claims[-1]
 
-    monkeypatch.setattr(Relay, "_round", count)
+    monkeypatch.setattr(Relay, "_publish_batch", count)
     async with running(Relay(database, topic)):
         await _publish(database, event("thing-0"))
         await eventually(lambda: _true(1 in claims))
@@ -175,8 +175,8 @@ async def test_no_relay_overtakes_another_within_an_aggregate(
         await go_on.wait()
         return await original(client, batch)
 
-    original = slow._publish
-    monkeypatch.setattr(slow, "_publish", publish_slowly)
+    original = slow._send
+    monkeypatch.setattr(slow, "_send", publish_slowly)
     await _publish(database, event("slow", 1))
     async with opened(home) as other, running(slow):
         await claimed.wait()
@@ -242,9 +242,9 @@ async def test_a_relay_killed_after_publishing_publishes_again(
         killed.set()
         await asyncio.Event().wait()
 
-    original = Relay._publish
+    original = Relay._send
     with monkeypatch.context() as patch:
-        patch.setattr(Relay, "_publish", publish_and_hang)
+        patch.setattr(Relay, "_send", publish_and_hang)
         task = asyncio.create_task(Relay(database, topic).run(asyncio.Event()))
         await killed.wait()
         task.cancel()
@@ -280,7 +280,7 @@ async def test_a_refused_event_waits_twice_as_long_each_time(database: Database)
         async with database.transaction() as tx:
             (position,) = await tx.scalars(sa.select(outbox.table.c.position))
             await tx.execute(outbox._POSTPONE, {"positions": [position]})
-            left = sa.select(-dialects.seconds_since(outbox.table.c.retry_at))
+            left = sa.select(-sql.seconds_since(outbox.table.c.retry_at))
             waits.append(round(float(await tx.scalar(left) or 0)))
     assert waits == [1, 2, 4, 8]
 
@@ -332,7 +332,7 @@ async def test_the_relay_counts_what_it_publishes_and_knows_how_late_it_is(
     monkeypatch.setattr(outbox, "MEASURE_SECONDS", 0)
     monkeypatch.setattr(outbox, "POLL_SECONDS", 0.05)
     await _publish(database, event("one"), event("two"))
-    old, later = (dialects.seconds_from_now(sign * 3600) for sign in (-1, 1))
+    old, later = (sql.seconds_from_now(sign * 3600) for sign in (-1, 1))
     async with database.transaction() as tx:
         await tx.execute(outbox.table.update().values(created_at=old, retry_at=later))
     before = published()
@@ -368,8 +368,8 @@ def _idle(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
         idle.set()
         await original(stopping)
 
-    original = relay._wait
-    monkeypatch.setattr(relay, "_wait", wait)
+    original = relay._wait_for_events
+    monkeypatch.setattr(relay, "_wait_for_events", wait)
     return idle
 
 

@@ -2,16 +2,16 @@ import asyncio
 import time
 
 import pytest
-from chassis.pacing import Heartbeat, growing, jittered, pause
+from chassis.pacing import Heartbeat, exponential_backoff, pause, with_jitter
 
 
 def test_a_delay_doubles_up_to_its_limit() -> None:
-    delays = [growing(failures, first_seconds=0.5, most_seconds=3) for failures in (1, 2, 3, 4, 10_000)]
+    delays = [exponential_backoff(failures, first_seconds=0.5, max_seconds=3) for failures in (1, 2, 3, 4, 10_000)]
     assert delays == [0.5, 1, 2, 3, 3]
 
 
 def test_delays_of_many_are_spread_over_the_second_half() -> None:
-    delays = [jittered(10) for _ in range(200)]
+    delays = [with_jitter(10) for _ in range(200)]
     assert 5 <= min(delays) < 6
     assert 9 < max(delays) <= 10
 

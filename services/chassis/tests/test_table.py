@@ -161,7 +161,7 @@ async def test_a_query_reads_one_partition_in_order_from_where_it_is_told(table:
 async def test_a_filtered_query_is_short_only_at_the_end(
     table: Table, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(module, "FILTERED_AT_ONCE", 3)
+    monkeypatch.setattr(module, "FILTER_PAGE_SIZE", 3)
     rare = {4, 11, 12, 19}
     await put(table, *(item(Key("p", f"{number:02}"), kind="rare" if number in rare else "") for number in range(20)))
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from chassis import consumer as module
 from chassis import table_inbox
 from chassis.consumer import Consumer, Handler
-from chassis.in_hand import InHand
+from chassis.in_flight import InFlight
 from chassis.items import Item, Key
 from chassis.messages import Event
 from chassis.table import ConflictError, Table, TableTransaction
@@ -224,7 +224,7 @@ async def test_a_consumer_that_ends_between_commit_and_deletion_does_nothing_twi
 
     send(queue, event())
     with monkeypatch.context() as patched:
-        patched.setattr(InHand, "_delete", never)
+        patched.setattr(InFlight, "_delete", never)
         crashing = asyncio.create_task(consumer(table, queue, count_up).run(asyncio.Event()))
         await eventually(lambda: counted(table, 1))
         crashing.cancel()

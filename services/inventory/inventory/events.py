@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from chassis.messages import EventData, Reading
+from chassis.messages import EventData, EventReader
 from pydantic import BaseModel, ConfigDict, Field
 
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9-]{0,63}$"
@@ -77,8 +77,8 @@ class OrderNamed(BaseModel):
     order_id: UUID
 
 
-PLACED = Reading(OrderPlaced)
-PAID = Reading(OrderNamed)
-CANCELLED = Reading(OrderNamed)
+PLACED = EventReader(OrderPlaced)
+PAID = EventReader(OrderNamed)
+CANCELLED = EventReader(OrderNamed)
 
-READ: Mapping[str, Reading[Any]] = {"order.placed": PLACED, "order.paid": PAID, "order.cancelled": CANCELLED}
+READ: Mapping[str, EventReader[Any]] = {"order.placed": PLACED, "order.paid": PAID, "order.cancelled": CANCELLED}

@@ -13,11 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inventory import domain, events, store
-from inventory.book import Book
 from inventory.domain import Message, Move, Reservation
 from inventory.store import Moved, Stock
+from inventory.unit_of_work import StockUnitOfWork
 
-EXPIRED_AT_ONCE = 100
+EXPIRE_BATCH = 100
 
 RESERVATIONS = prometheus_client.Counter(
     "reservations_total", "Reservations by the state that an order brought them to.", ["outcome"]
@@ -99,40 +99,40 @@ async def order_cancelled(tx: AsyncConnection, event: Event, *, now: datetime | 
 
 async def lock(tx: AsyncConnection, batch: Sequence[Event]) -> None:
     """Takes all locks that the use cases of these events will need, in the one order of all locks."""
-    book, told = Book.of(tx), [events.READ[event.type](event) for event in batch]
-    await book.lock_reservations(tx, {one.order_id for one in told})
+    stock_changes, told = StockUnitOfWork.of(tx), [events.READ[event.type](event) for event in batch]
+    await stock_changes.lock_reservations(tx, {one.order_id for one in told})
     skus = {line.sku for one in told if isinstance(one, events.OrderPlaced) for line in one.lines}
-    known = (book.reservation(one.order_id) for one in told)
-    await book.lock_stock(tx, skus.union(*(one.lines for one in known if one)))
+    known = (stock_changes.reservation(one.order_id) for one in told)
+    await stock_changes.lock_stock(tx, skus.union(*(one.lines for one in known if one)))
 
 
 async def _change(tx: AsyncConnection, message: Message, unknown: Reservation, now: datetime | None) -> None:
     """unknown: the reservation as it is if nothing was heard of the order before."""
-    book = Book.of(tx)
-    await book.lock_reservations(tx, [unknown.order_id])
-    before = book.reservation(unknown.order_id) or unknown
+    stock_changes = StockUnitOfWork.of(tx)
+    await stock_changes.lock_reservations(tx, [unknown.order_id])
+    before = stock_changes.reservation(unknown.order_id) or unknown
     moves = domain.wanted_move(before, message) is not Move.NOTHING
     concerned = before.lines if moves else ()
-    await book.lock_stock(tx, concerned)
-    available = book.available(concerned)
+    await stock_changes.lock_stock(tx, concerned)
+    available = stock_changes.available(concerned)
     after, move = domain.change(before, message, available=available, now=now or datetime.now(UTC))
     if move is not Move.NOTHING:
-        book.move(move, before.lines)
+        stock_changes.move(move, before.lines)
     if after is not before:
-        book.keep(after)
-        _count_at_commit(tx, after)
+        stock_changes.keep(after)
+        _count_after_commit(tx, after)
     fact = domain.answer(after, message)
     answer = fact.data.event(source="inventory", aggregate_id=str(after.order_id), sequence=fact.sequence)
     await outbox.publish(tx, answer)
 
 
-def _count_at_commit(tx: AsyncConnection, after: Reservation) -> None:
+def _count_after_commit(tx: AsyncConnection, after: Reservation) -> None:
     """Not before: a batch that fails is handled again, and would be counted twice."""
     outcome = RESERVATIONS.labels(after.state.value)
     on.listen(tx.sync_connection, "commit", lambda _connection: outcome.inc())
 
 
-async def expire(database: Database, now: datetime, at_most: int = EXPIRED_AT_ONCE) -> int:
+async def expire(database: Database, now: datetime, at_most: int = EXPIRE_BATCH) -> int:
     """Gives back the stock of reservations whose time is over, so many at once; how many they were. Tells nobody."""
     async with database.transaction() as tx:
         overdue = await store.lock_overdue(tx, now, at_most)

@@ -1,7 +1,7 @@
 """The tables of this service."""
 
 from chassis import inbox, outbox
-from chassis.dialects import UtcDateTime, text
+from chassis.sql import UtcDateTime, text
 from sqlalchemy import (
     JSON,
     BigInteger,

@@ -26,14 +26,14 @@ class ReservationExpirer:
         while not stopping.is_set():
             expired = 0
             try:
-                expired = await self.round(datetime.now(UTC))
+                expired = await self.run_once(datetime.now(UTC))
             except DATABASE_ERRORS as error:
                 # The next round does what this one left; a database that is down is no reason to be restarted.
                 log.warning("reservations_not_expired", error=type(error).__name__, detail=str(error))
-            if expired < handlers.EXPIRED_AT_ONCE:
+            if expired < handlers.EXPIRE_BATCH:
                 await pause(stopping, INTERVAL_SECONDS)
 
-    async def round(self, now: datetime) -> int:
+    async def run_once(self, now: datetime) -> int:
         """Expires a bounded number of the reservations that are due at `now` (UTC); how many they were."""
         expired = await handlers.expire(self._database, now)
         if expired:

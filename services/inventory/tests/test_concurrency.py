@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from chassis.consumer import Handler
 from chassis.database import Database
-from chassis.inbox import CopyUnderway, SqlInbox
+from chassis.inbox import ConcurrentDuplicate, SqlInbox
 from chassis.messages import Event
 from chassis.pacing import pause
 from inventory import handlers
@@ -45,7 +45,7 @@ async def consume(processes: Sequence[Warehouse], batches: Sequence[Sequence[Eve
             batch = waiting.pop()
             try:
                 await process.hear(*batch)
-            except (DBAPIError, CopyUnderway) as error:
+            except (DBAPIError, ConcurrentDuplicate) as error:
                 failed += "timeout" not in str(error)
                 waiting.extend([event] for event in batch)
 

@@ -33,7 +33,7 @@ class Orders:
         for event in events:
             self._sns.publish(
                 TopicArn=self._topic_arn,
-                Message=event.wire(),
+                Message=event.to_json(),
                 MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
             )
 

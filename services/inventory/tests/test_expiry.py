@@ -26,12 +26,12 @@ async def test_a_reservation_expires_when_its_time_is_over_and_not_before(
     await warehouse.fill(TEA=5)
     await warehouse.hear(placed(uuid4(), TEA=2), now=NOON)
 
-    assert await expirer.round(DUE - timedelta(microseconds=1)) == 0
+    assert await expirer.run_once(DUE - timedelta(microseconds=1)) == 0
     assert await warehouse.stock("TEA") == (5, 2)
-    assert await expirer.round(DUE) == 1
+    assert await expirer.run_once(DUE) == 1
     assert await warehouse.stock("TEA") == (5, 0)
     assert await warehouse.states() == ["expired"]
-    assert await expirer.round(DUE) == 0
+    assert await expirer.run_once(DUE) == 0
 
 
 async def test_nobody_is_told_that_a_reservation_expired(warehouse: Warehouse) -> None:

@@ -65,7 +65,7 @@ class Warehouse:
         moment = {} if now is None else {"now": now}
         return await StockInbox(self.database).handle([(one, partial(HANDLERS[one.type], **moment)) for one in events])
 
-    async def expire(self, now: datetime, at_most: int = handlers.EXPIRED_AT_ONCE) -> int:
+    async def expire(self, now: datetime, at_most: int = handlers.EXPIRE_BATCH) -> int:
         return await handlers.expire(self.database, now, at_most)
 
     async def stock(self, sku: str) -> tuple[int, int]:
@@ -107,5 +107,5 @@ class Warehouse:
 
 def as_json(event: Event) -> dict[str, Any]:
     """What two copies of one fact have in common."""
-    document: dict[str, Any] = json.loads(event.wire())
+    document: dict[str, Any] = json.loads(event.to_json())
     return {name: value for name, value in document.items() if name not in ("id", "occurred_at")}

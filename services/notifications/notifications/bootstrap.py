@@ -8,7 +8,7 @@ from chassis.table_inbox import TableInbox
 from pydantic import Field
 
 from notifications import api
-from notifications.handlers import facts
+from notifications.handlers import reads
 from notifications.senders import LogSender, Sender
 from notifications.subscriptions import HANDLERS
 from notifications.workers import Dispatcher
@@ -24,7 +24,7 @@ class NotificationsSettings(Settings):
 def service(settings: NotificationsSettings, sender: Sender | None = None) -> Service:
     """sender: a LogSender when there is no other."""
     table = Table.from_settings(settings)
-    consumer = Consumer(TableInbox(table, facts), settings.queue_url, HANDLERS, settings.queue_visibility_seconds)
+    consumer = Consumer(TableInbox(table, reads), settings.queue_url, HANDLERS, settings.queue_visibility_seconds)
     return Service(
         settings=settings,
         title="Notifications",

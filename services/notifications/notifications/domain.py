@@ -10,12 +10,12 @@ from chassis.messages import Event
 from pydantic import BaseModel, ConfigDict
 
 from notifications.events import READ, OrderCancelled, OrderConfirmed, OrderPlaced, Total, UserCreated
-from notifications.templates import BECAUSE, TEMPLATES
+from notifications.templates import CANCELLATION_CAUSES, TEMPLATES
 
-KEPT = timedelta(days=400)
+RETENTION = timedelta(days=400)
 """People look up what they ordered a year ago, and a bit more. After that an entry is personal data without a use: the
 orders themselves are kept where they were placed."""
-LONGEST_WORDS = 500
+MAX_QUOTED_CHARACTERS = 500
 """What somebody else wrote is cut here: an entry stays well below a kilobyte or two, by which DynamoDB is paid."""
 
 _FACTS = UUID("5f0c7b1e-6a53-4c0e-9d0d-0f4f6a1f3c52")
@@ -58,7 +58,7 @@ class Entry(BaseModel):
     @property
     def expires_at(self) -> int:
         """In seconds since 1970."""
-        return int(self.occurred_at.timestamp() + KEPT.total_seconds())
+        return int(self.occurred_at.timestamp() + RETENTION.total_seconds())
 
 
 def fact_id(event: Event) -> UUID:
@@ -69,15 +69,15 @@ def fact_id(event: Event) -> UUID:
 def entry_of(event: Event) -> Entry:
     """The entry that tells of an event.
 
-    Raises what chassis.messages.Reading raises when something that the entry needs is missing or of another type.
+    Raises what chassis.messages.EventReader raises when something that the entry needs is missing or of another type.
     """
     match READ[event.type](event):
         case UserCreated() as user:
             person_id, reference = user.user_id, user.user_id
-            words = {"name": _cut(user.name)}
+            words = {"name": _truncated(user.name)}
         case OrderPlaced() | OrderConfirmed() as order:
             person_id, reference = order.customer_id, order.order_id
-            words = {"order_id": order.order_id, "total": written(order.total)}
+            words = {"order_id": order.order_id, "total": format_amount(order.total)}
         case OrderCancelled() as cancelled:
             person_id, reference = cancelled.customer_id, cancelled.order_id
             words = {"order_id": cancelled.order_id, "because": _because(cancelled)}
@@ -95,16 +95,16 @@ def entry_of(event: Event) -> Entry:
     )
 
 
-def written(total: Total) -> str:
+def format_amount(total: Total) -> str:
     """An amount as people read it: 1250 of EUR is `12.50 EUR`, of JPY `1250 JPY`."""
     decimals = _DECIMALS.get(total.currency, 2)
     return f"{Decimal(total.amount).scaleb(-decimals):.{decimals}f} {total.currency}"
 
 
 def _because(cancelled: OrderCancelled) -> str:
-    because = BECAUSE.get(cancelled.cause, "")
-    return f"{because}: {_cut(cancelled.reason).rstrip('.')}" if cancelled.reason else because
+    because = CANCELLATION_CAUSES.get(cancelled.cause, "")
+    return f"{because}: {_truncated(cancelled.reason).rstrip('.')}" if cancelled.reason else because
 
 
-def _cut(words: str) -> str:
-    return words if len(words) <= LONGEST_WORDS else words[: LONGEST_WORDS - 1] + "…"
+def _truncated(words: str) -> str:
+    return words if len(words) <= MAX_QUOTED_CHARACTERS else words[: MAX_QUOTED_CHARACTERS - 1] + "…"

@@ -7,7 +7,7 @@ read, and everything else is left alone.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from chassis.messages import EventData, Reading
+from chassis.messages import EventData, EventReader
 from chassis.money import MAX_AMOUNT
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -51,9 +51,9 @@ class OrderCancelled(_Data):
 
 
 PUBLISHED: tuple[type[EventData], ...] = ()
-READ: Mapping[str, Reading[Any]] = {
-    "user.created": Reading(UserCreated),
-    "order.placed": Reading(OrderPlaced),
-    "order.confirmed": Reading(OrderConfirmed),
-    "order.cancelled": Reading(OrderCancelled),
+READ: Mapping[str, EventReader[Any]] = {
+    "user.created": EventReader(UserCreated),
+    "order.placed": EventReader(OrderPlaced),
+    "order.confirmed": EventReader(OrderConfirmed),
+    "order.cancelled": EventReader(OrderCancelled),
 }

@@ -23,6 +23,6 @@ async def record(tx: TableTransaction, event: Event, now: datetime | None = None
         store.add(tx, entry, now)
 
 
-def facts(event: Event) -> Collection[Key]:
+def reads(event: Event) -> Collection[Key]:
     """What `record` is going to read."""
     return [store.fact(fact_id(event))]

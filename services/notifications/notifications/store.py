@@ -73,7 +73,7 @@ async def due(table: Table, now: datetime, limit: int) -> Sequence[Unsent]:
     return [_unsent(item) for item in items]
 
 
-async def postpone(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
+async def claim(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
     """Claims them for one attempt: nobody else finds one due before its time. All or, with ConflictError, none of them:
     that is raised when somebody else has one.
 
@@ -88,7 +88,7 @@ async def postpone(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) 
     return claimed
 
 
-async def forget(table: Table, sent: Sequence[Unsent]) -> None:
+async def delete_sent(table: Table, sent: Sequence[Unsent]) -> None:
     """They are sent."""
     async with table.transaction() as tx:
         for each in sent:

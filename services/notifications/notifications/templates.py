@@ -18,7 +18,7 @@ TEMPLATES: Mapping[str, Template] = {
 }
 """By the type of the event."""
 
-BECAUSE: Mapping[str, str] = {
+CANCELLATION_CAUSES: Mapping[str, str] = {
     "customer": " at your request",
     "out_of_stock": ", as something in it is out of stock",
     "payment_declined": ", as the payment was declined",

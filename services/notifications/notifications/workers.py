@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from chassis.aws import AWS_ERRORS
-from chassis.pacing import Heartbeat, growing, jittered, pause
+from chassis.pacing import Heartbeat, exponential_backoff, pause, with_jitter
 from chassis.table import MAX_WRITES, ConflictError, Table
 from prometheus_client import Counter
 
@@ -16,15 +16,15 @@ from notifications import store
 from notifications.senders import Sender
 from notifications.store import Unsent
 
-AT_ONCE = MAX_WRITES // 2
+MAX_BATCH = MAX_WRITES // 2
 """To claim one takes two writes of a transaction."""
 POLL_SECONDS = 1.0
 SEND_SECONDS = 20
-AGAIN_SECONDS = 60
+RETRY_SECONDS = 60
 """After how long an attempt that did not succeed is repeated, doubled each time. Longer than SEND_SECONDS: while one
 process still sends, no other finds it due."""
-AGAIN_MOST_SECONDS = 900
-BACKOFF_MOST_SECONDS = 10.0
+RETRY_MAX_SECONDS = 900
+BACKOFF_MAX_SECONDS = 10.0
 STUCK_SECONDS = 120.0
 """More than one round can take when each of its calls runs into its time-out."""
 
@@ -53,23 +53,23 @@ class Dispatcher:
         while not stopping.is_set():
             self._heartbeat.beat()
             try:
-                attempts = await self.round(datetime.now(UTC))
+                attempts = await self.run_once(datetime.now(UTC))
             except (*AWS_ERRORS, ConflictError) as error:
                 failures += 1
                 log.warning("dispatching_failed", reason=type(error).__name__, failures=failures)
-                seconds = growing(failures, first_seconds=POLL_SECONDS, most_seconds=BACKOFF_MOST_SECONDS)
-                await pause(stopping, jittered(seconds))
+                seconds = exponential_backoff(failures, first_seconds=POLL_SECONDS, max_seconds=BACKOFF_MAX_SECONDS)
+                await pause(stopping, with_jitter(seconds))
                 continue
             failures = 0
             if attempts == 0:
                 await pause(stopping, POLL_SECONDS)
 
-    async def round(self, now: datetime) -> int:
-        """Tries to send up to AT_ONCE of what is due; how many attempts it made.
+    async def run_once(self, now: datetime) -> int:
+        """Tries to send up to MAX_BATCH of what is due; how many attempts it made.
 
         Raises one of AWS_ERRORS when the table does not answer, after the other attempts have come to their ends.
         """
-        due = await store.due(self._table, now, AT_ONCE)
+        due = await store.due(self._table, now, MAX_BATCH)
         claimed = await self._claim(due, now)
         failure: Exception | None = None
         async with asyncio.TaskGroup() as group:
@@ -78,7 +78,7 @@ class Dispatcher:
                 # Those that are sent together are noted together, and wait for no slower one.
                 ended, sending = await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
                 try:
-                    await store.forget(self._table, [unsent for task in ended if (unsent := task.result())])
+                    await store.delete_sent(self._table, [unsent for task in ended if (unsent := task.result())])
                 except (*AWS_ERRORS, ConflictError) as error:
                     failure = error
         if failure:
@@ -89,7 +89,7 @@ class Dispatcher:
         """All at once, or what is left of them by another process. None while that is at work on them."""
         each_until = [(unsent, now + timedelta(seconds=_pause_seconds(unsent))) for unsent in due]
         try:
-            return await store.postpone(self._table, each_until)
+            return await store.claim(self._table, each_until)
         except ConflictError as conflict:
             left = [unsent for unsent in due if unsent.key not in conflict.refused]
         return await self._claim(left, now) if len(left) < len(due) else []
@@ -114,4 +114,4 @@ class Dispatcher:
 
 
 def _pause_seconds(unsent: Unsent) -> float:
-    return growing(unsent.attempts + 1, first_seconds=AGAIN_SECONDS, most_seconds=AGAIN_MOST_SECONDS)
+    return exponential_backoff(unsent.attempts + 1, first_seconds=RETRY_SECONDS, max_seconds=RETRY_MAX_SECONDS)

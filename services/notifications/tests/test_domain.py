@@ -6,10 +6,10 @@ import pytest
 from chassis.messages import Event
 from hypothesis import given
 from hypothesis import strategies as st
-from notifications.domain import LONGEST_WORDS, Entry, Kind, entry_of, fact_id, written
+from notifications.domain import MAX_QUOTED_CHARACTERS, Entry, Kind, entry_of, fact_id, format_amount
 from notifications.events import PUBLISHED, READ, Total
 from notifications.subscriptions import HANDLERS
-from notifications.templates import BECAUSE, TEMPLATES
+from notifications.templates import CANCELLATION_CAUSES, TEMPLATES
 from pydantic import ValidationError
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -79,7 +79,7 @@ def test_a_cancellation_tells_its_cause_and_its_reason(cause: str, reason: str |
 
 def test_every_kind_is_read_handled_and_has_its_words() -> None:
     assert set(READ) == set(HANDLERS) == set(TEMPLATES) == {kind.value for kind in Kind}
-    assert set(BECAUSE) == {"customer", "out_of_stock", "payment_declined", "timeout"}
+    assert set(CANCELLATION_CAUSES) == {"customer", "out_of_stock", "payment_declined", "timeout"}
     assert PUBLISHED == ()
 
 
@@ -141,7 +141,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 @given(WORDS, WORDS)
 def test_whatever_somebody_wrote_becomes_a_text_of_bounded_length(name: str, reason: str) -> None:
-    longest = LONGEST_WORDS + 100
+    longest = MAX_QUOTED_CHARACTERS + 100
     assert len(text("user.created", CREATED | {"name": name * 1000})) < longest
     assert len(text("order.cancelled", CANCELLED | {"reason": reason * 1000})) < longest
 
@@ -171,4 +171,4 @@ def test_a_fact_is_the_same_under_whatever_id_it_comes_and_another_in_any_other_
     ],
 )
 def test_money_is_written_with_the_decimals_of_its_currency(amount: int, currency: str, text: str) -> None:
-    assert written(Total(amount=amount, currency=currency)) == text
+    assert format_amount(Total(amount=amount, currency=currency)) == text

@@ -10,7 +10,7 @@ from chassis.table import Table
 from chassis.table_inbox import TableInbox
 from notifications import handlers
 from notifications.api import CURSOR
-from notifications.domain import KEPT, fact_id
+from notifications.domain import RETENTION, fact_id
 from notifications.subscriptions import HANDLERS
 
 from .people import NOON, Person, cancelled, confirmed, placed, record, signed_up, told_again
@@ -142,7 +142,7 @@ async def test_only_entries_of_a_kind_are_shown_when_asked_for(ada: Person, tabl
 async def test_pages_of_a_kind_are_full_however_rare_it_is(
     ada: Person, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chassis_table, "FILTERED_AT_ONCE", 3)
+    monkeypatch.setattr(chassis_table, "FILTER_PAGE_SIZE", 3)
     for number in range(20):
         make = confirmed if number in (0, 9, 10, 11, 19) else placed
         await record(table, make(ada, f"o-{number}", occurred_at=NOON + timedelta(seconds=number)))
@@ -190,8 +190,8 @@ async def test_a_place_made_up_by_the_caller_is_one_in_their_own_log(ada: Person
 
 async def test_an_entry_is_kept_for_four_hundred_days_after_its_fact(ada: Person, table: Table) -> None:
     now = datetime.now(UTC)
-    young = placed(ada, "young", occurred_at=now - KEPT + timedelta(minutes=1))
-    await record(table, young, placed(ada, "old", occurred_at=now - KEPT - timedelta(minutes=1)))
+    young = placed(ada, "young", occurred_at=now - RETENTION + timedelta(minutes=1))
+    await record(table, young, placed(ada, "old", occurred_at=now - RETENTION - timedelta(minutes=1)))
     assert [text.split()[3] for text in await ada.texts()] == ["young"]
 
     (item,) = await table.query(f"person#{ada.id}", limit=9)
@@ -200,7 +200,7 @@ async def test_an_entry_is_kept_for_four_hundred_days_after_its_fact(ada: Person
 
 
 async def test_an_entry_is_gone_when_it_has_expired(ada: Person, table: Table) -> None:
-    event = placed(ada, "o-1", occurred_at=datetime.now(UTC) - KEPT - timedelta(minutes=1))
+    event = placed(ada, "o-1", occurred_at=datetime.now(UTC) - RETENTION - timedelta(minutes=1))
     async with table.transaction() as tx:
         await handlers.record(tx, event, now=event.occurred_at)
 

@@ -10,11 +10,11 @@ from chassis.messages import Event
 from chassis.table import Table
 from chassis.table_inbox import TableInbox
 from notifications import handlers, store, workers
-from notifications.domain import KEPT, Entry
+from notifications.domain import RETENTION, Entry
 from notifications.senders import LogSender
 from notifications.store import Unsent
 from notifications.subscriptions import HANDLERS
-from notifications.workers import AGAIN_SECONDS, AT_ONCE, Dispatcher
+from notifications.workers import MAX_BATCH, RETRY_SECONDS, Dispatcher
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -49,7 +49,7 @@ async def test_what_is_recorded_is_sent_and_then_no_more(table: Table) -> None:
     await record(table, signed_up(ADA), placed(ADA, "o-1"))
     dispatcher = Dispatcher(table, sender)
 
-    assert [await dispatcher.round(SOON), await dispatcher.round(SOON)] == [2, 0]
+    assert [await dispatcher.run_once(SOON), await dispatcher.run_once(SOON)] == [2, 0]
 
     assert sorted(sender.texts()) == ["Welcome, Ada.", "You placed order o-1 for 12.50 EUR."]
     assert await unsent(table) == 0
@@ -60,18 +60,18 @@ async def test_a_fact_that_is_told_again_is_sent_once(table: Table) -> None:
     once = placed(ADA, "o-1")
     await record(table, once, told_again(once))
     dispatcher = Dispatcher(table, sender)
-    await dispatcher.round(SOON)
+    await dispatcher.run_once(SOON)
 
     await record(table, told_again(once), told_again(once, occurred_at=NOON + timedelta(seconds=1)))
-    await dispatcher.round(SOON)
+    await dispatcher.run_once(SOON)
 
     assert len(sender.sent) == 1
 
 
 async def test_a_fact_that_is_older_than_any_entry_is_not_sent(table: Table) -> None:
-    await record(table, placed(ADA, "o-1", occurred_at=NOW - KEPT - timedelta(seconds=1)))
+    await record(table, placed(ADA, "o-1", occurred_at=NOW - RETENTION - timedelta(seconds=1)))
 
-    assert await Dispatcher(table, Recorder()).round(SOON) == 0
+    assert await Dispatcher(table, Recorder()).run_once(SOON) == 0
 
 
 async def test_nothing_is_sent_of_what_was_not_stored(table: Table) -> None:
@@ -83,7 +83,7 @@ async def test_nothing_is_sent_of_what_was_not_stored(table: Table) -> None:
     with pytest.raises(LookupError):
         await record_and_fail()
 
-    assert await Dispatcher(table, Recorder()).round(SOON) == 0
+    assert await Dispatcher(table, Recorder()).run_once(SOON) == 0
 
 
 async def test_what_cannot_be_sent_is_tried_again_later_each_time_until_it_is(table: Table) -> None:
@@ -91,24 +91,24 @@ async def test_what_cannot_be_sent_is_tried_again_later_each_time_until_it_is(ta
     sender = Failing(len(pauses_seconds))
     await record(table, placed(ADA, "o-1"))
     dispatcher, now = Dispatcher(table, sender), SOON
-    assert await dispatcher.round(now) == 1
+    assert await dispatcher.run_once(now) == 1
 
     for seconds in pauses_seconds:
-        assert await dispatcher.round(now + timedelta(seconds=seconds)) == 0
+        assert await dispatcher.run_once(now + timedelta(seconds=seconds)) == 0
         now += timedelta(seconds=seconds + 1)
-        assert await dispatcher.round(now) == 1
+        assert await dispatcher.run_once(now) == 1
 
     assert len(sender.sent) == 1
     assert await unsent(table) == 0
 
 
 async def test_what_fails_holds_nothing_else_up(table: Table) -> None:
-    sender = Failing(AT_ONCE)
-    await record(table, *(placed(ADA, f"o-{number}") for number in range(AT_ONCE)))
+    sender = Failing(MAX_BATCH)
+    await record(table, *(placed(ADA, f"o-{number}") for number in range(MAX_BATCH)))
     await record(table, placed(ADA, "late"), now=NOW + timedelta(microseconds=1))
     dispatcher = Dispatcher(table, sender)
 
-    assert [await dispatcher.round(SOON), await dispatcher.round(SOON)] == [AT_ONCE, 1]
+    assert [await dispatcher.run_once(SOON), await dispatcher.run_once(SOON)] == [MAX_BATCH, 1]
 
     assert sender.texts() == ["You placed order late for 12.50 EUR."]
 
@@ -117,7 +117,7 @@ async def test_what_could_not_be_sent_for_two_days_is_given_up(table: Table) -> 
     long_ago = NOW - store.SENT_WITHIN - timedelta(seconds=1)
     await record(table, placed(ADA, "o-1"), now=long_ago)
 
-    assert await Dispatcher(table, Recorder()).round(NOW) == 0
+    assert await Dispatcher(table, Recorder()).run_once(NOW) == 0
 
 
 async def test_of_two_processes_one_sends(table: Table) -> None:
@@ -127,7 +127,7 @@ async def test_of_two_processes_one_sends(table: Table) -> None:
     dispatchers = [Dispatcher(table, sender) for _ in range(3)]
 
     while await unsent(table):
-        await asyncio.gather(*(dispatcher.round(SOON) for dispatcher in dispatchers))
+        await asyncio.gather(*(dispatcher.run_once(SOON) for dispatcher in dispatchers))
 
     assert sorted(entry.reference for entry in sender.sent) == sorted(orders)
 
@@ -136,47 +136,47 @@ async def test_what_another_process_was_faster_to_claim_is_left_out_and_the_rest
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(table, *(placed(ADA, f"o-{number}") for number in range(10)))
-    due = await store.due(table, SOON, AT_ONCE)
+    due = await store.due(table, SOON, MAX_BATCH)
     for unsent in due[:3]:
-        await store.postpone(table, [(unsent, SOON + timedelta(hours=1))])
+        await store.claim(table, [(unsent, SOON + timedelta(hours=1))])
     claims: list[int] = []
 
     async def as_it_was(*_: object) -> Sequence[Unsent]:
         return due
 
-    async def postpone(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
+    async def counted(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
         claims.append(len(each_until))
         return await claim(table, each_until)
 
-    claim = store.postpone
+    claim = store.claim
     monkeypatch.setattr(store, "due", as_it_was)
-    monkeypatch.setattr(store, "postpone", postpone)
+    monkeypatch.setattr(store, "claim", counted)
 
-    assert await Dispatcher(table, Recorder()).round(SOON) == 7
+    assert await Dispatcher(table, Recorder()).run_once(SOON) == 7
     assert claims == [10, 7]
 
 
 async def test_while_one_process_sends_no_other_does(table: Table) -> None:
     slow, other = Hanging(), Recorder()
     await record(table, placed(ADA, "o-1"))
-    sending = asyncio.create_task(Dispatcher(table, slow).round(SOON))
+    sending = asyncio.create_task(Dispatcher(table, slow).run_once(SOON))
     await eventually(lambda: _true(slow.sent))
 
-    assert await Dispatcher(table, other).round(SOON + timedelta(seconds=workers.SEND_SECONDS)) == 0
+    assert await Dispatcher(table, other).run_once(SOON + timedelta(seconds=workers.SEND_SECONDS)) == 0
     slow.go_on.set()
     await sending
-    assert await Dispatcher(table, other).round(SOON + timedelta(days=1)) == 0
+    assert await Dispatcher(table, other).run_once(SOON + timedelta(days=1)) == 0
 
 
 async def test_a_process_that_ends_while_it_sends_is_succeeded_by_another(table: Table) -> None:
     doomed, other = Hanging(), Recorder()
     await record(table, placed(ADA, "o-1"))
-    sending = asyncio.create_task(Dispatcher(table, doomed).round(SOON))
+    sending = asyncio.create_task(Dispatcher(table, doomed).run_once(SOON))
     await eventually(lambda: _true(doomed.sent))
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
 
-    await Dispatcher(table, other).round(SOON + timedelta(seconds=AGAIN_SECONDS + 1))
+    await Dispatcher(table, other).run_once(SOON + timedelta(seconds=RETRY_SECONDS + 1))
 
     # Whether the first one got through, nobody can know: the id tells the receiver.
     assert [entry.id for entry in other.sent] == [entry.id for entry in doomed.sent]
@@ -186,7 +186,7 @@ async def test_a_sender_that_hangs_is_given_up(table: Table, monkeypatch: pytest
     monkeypatch.setattr(workers, "SEND_SECONDS", 0.05)
     await record(table, placed(ADA, "o-1"))
 
-    assert await Dispatcher(table, Hanging()).round(SOON) == 1
+    assert await Dispatcher(table, Hanging()).run_once(SOON) == 1
 
     assert await unsent(table) == 1
 
@@ -218,7 +218,9 @@ async def test_a_fact_told_by_many_at_the_same_time_is_sent_once(table: Table) -
     copies = [told_again(once) for _ in range(5)]
 
     await asyncio.gather(*(inbox.handle([(copy, HANDLERS[copy.type])]) for copy in copies))
-    await Dispatcher(table, sender).round(datetime.now(UTC) + timedelta(minutes=1))  # the handlers took the real time
+    await Dispatcher(table, sender).run_once(
+        datetime.now(UTC) + timedelta(minutes=1)
+    )  # the handlers took the real time
 
     assert len(sender.sent) == 1
 
@@ -234,8 +236,8 @@ async def test_neither_log_nor_metric_tells_of_whom_or_what(table: Table) -> Non
 
     dispatcher = Dispatcher(table, FailingFirst(1))
     with capture_logs() as lines:
-        await dispatcher.round(SOON)
-        await dispatcher.round(SOON + timedelta(seconds=AGAIN_SECONDS + 1))
+        await dispatcher.run_once(SOON)
+        await dispatcher.run_once(SOON + timedelta(seconds=RETRY_SECONDS + 1))
 
     assert [line["event"] for line in lines] == ["notification_not_sent", "notification_sent"]
     assert not any(secret in repr(lines) for secret in ("Ada", "ada", "example.com"))

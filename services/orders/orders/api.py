@@ -21,7 +21,7 @@ from orders import handlers, queries
 from orders.domain.basket import Discount, Line, NewOrder, OrderRefused, PaymentMethod, PricedBy
 from orders.domain.order import MAX_REASON, Cancellation, Order, Status
 from orders.domain.saga import NotCancellable
-from orders.placing import KeyReused, StillInProgress, Till
+from orders.placing import KeyReused, OrderPlacement, StillInProgress
 
 ERRORS: Mapping[type[Exception], tuple[int, str]] = {
     OrderRefused: (422, "Order refused"),
@@ -90,14 +90,14 @@ async def idempotency_key(request: Request) -> str:
     return given[0]
 
 
-def router(database: Database, till: Till) -> APIRouter:
+def router(database: Database, placement: OrderPlacement) -> APIRouter:
     routes = APIRouter(tags=["orders"])
-    _add_commands(routes, database, till)
+    _add_commands(routes, database, placement)
     _add_queries(routes, database)
     return routes
 
 
-def _add_commands(routes: APIRouter, database: Database, till: Till) -> None:
+def _add_commands(routes: APIRouter, database: Database, placement: OrderPlacement) -> None:
     headers = {
         "Location": {"description": "The order's path.", "schema": {"type": "string"}},
         "Idempotency-Replayed": {
@@ -122,7 +122,7 @@ def _add_commands(routes: APIRouter, database: Database, till: Till) -> None:
         key with another order is refused.
         """
         try:
-            order, replayed = await till.place(customer_id=principal.subject, wanted=wanted, key=key)
+            order, replayed = await placement.place(customer_id=principal.subject, wanted=wanted, key=key)
         except StillInProgress as error:
             retry = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
             raise Problem(409, "Request in progress", str(error), headers=retry) from error

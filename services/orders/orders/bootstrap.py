@@ -9,9 +9,9 @@ from chassis.settings import DatabaseUrl, HttpUrl, Settings
 from pydantic import Field
 
 from orders import api
-from orders.placing import Till
-from orders.prices import Prices
-from orders.pricing import PricingService
+from orders.placing import OrderPlacement
+from orders.pricing_client import PricingClient
+from orders.quotes import Quotes
 from orders.subscriptions import HANDLERS
 from orders.workers import KeyPruner, SagaTimer
 
@@ -25,16 +25,16 @@ class OrdersSettings(Settings):
     pricing_url: HttpUrl = Field(examples=["http://localhost:8080"])
 
 
-def service(settings: OrdersSettings, *, prices: Prices | None = None) -> Service:
+def service(settings: OrdersSettings, *, prices: Quotes | None = None) -> Service:
     """prices: in place of the pricing service."""
     database = Database.from_settings(settings)
-    pricing = PricingService(settings.pricing_url)
+    pricing = PricingClient(settings.pricing_url)
     consumer = Consumer(SqlInbox(database), settings.queue_url, HANDLERS, settings.queue_visibility_seconds)
     return Service(
         settings=settings,
         title="Orders",
         summary="Takes orders and sees each one through stock and payment.",
-        routers=[api.router(database, Till(database, prices or pricing))],
+        routers=[api.router(database, OrderPlacement(database, prices or pricing))],
         errors=api.ERRORS,
         database=database,
         workers=[Relay(database, settings.topic_arn), consumer, SagaTimer(database), KeyPruner(database)],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, assert_never
 from uuid import UUID
 
-from chassis.messages import Event, EventData, Reading
+from chassis.messages import Event, EventData, EventReader
 from chassis.money import Money
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -128,13 +128,13 @@ class PaymentCaptured(OfOrder):
     amount: Money
 
 
-PRODUCT = Reading(ProductState)
-OF_ORDER = Reading(OfOrder)
-STOCK_RESERVED = Reading(StockReserved)
-REFUSAL = Reading(Refusal)
-PAYMENT_CAPTURED = Reading(PaymentCaptured)
+PRODUCT = EventReader(ProductState)
+OF_ORDER = EventReader(OfOrder)
+STOCK_RESERVED = EventReader(StockReserved)
+REFUSAL = EventReader(Refusal)
+PAYMENT_CAPTURED = EventReader(PaymentCaptured)
 
-READ: Mapping[str, Reading[Any]] = {
+READ: Mapping[str, EventReader[Any]] = {
     "product.added": PRODUCT,
     "product.changed": PRODUCT,
     "stock.reserved": STOCK_RESERVED,
@@ -148,7 +148,7 @@ READ: Mapping[str, Reading[Any]] = {
 }
 
 
-def published(order: Order, recorded: Recorded) -> Event | None:
+def integration_event(order: Order, recorded: Recorded) -> Event | None:
     """What others are told of the event of this order; None when it is nobody else's business.
 
     Called again, it says the same under a new id.
@@ -157,7 +157,7 @@ def published(order: Order, recorded: Recorded) -> Event | None:
     return None if data is None else _event(data, order, recorded)
 
 
-def placed(order: Order, first: Recorded) -> Event:
+def order_placed(order: Order, first: Recorded) -> Event:
     """What others are told of an order that begins with this event."""
     return _event(_placed(order), order, first)
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orders import metrics, streams
 from orders.domain import saga
 from orders.domain.order import Order, OrderEvent, Recorded, Status
-from orders.events import published
+from orders.events import integration_event
 
 ATTEMPTS = 3
 """How often one change is tried while others change the same order. They are few: a message, a person, a timer."""
@@ -64,14 +64,14 @@ async def change(tx: AsyncConnection, order_id: UUID, decide: Decision, now: dat
             return order
         changed = await streams.append(tx, order, happened, now or datetime.now(UTC))
         if changed is not None:
-            await tell(tx, *changed)
+            await publish_change(tx, *changed)
             return changed[0]
     raise ChangedMeanwhile
 
 
-async def tell(tx: AsyncConnection, order: Order, recorded: Recorded) -> None:
+async def publish_change(tx: AsyncConnection, order: Order, recorded: Recorded) -> None:
     """Tells others of the event that has led to this order, and counts it."""
-    event = published(order, recorded)
+    event = integration_event(order, recorded)
     if event is None:
         return
     await outbox.publish(tx, event)

@@ -17,14 +17,14 @@ from orders.domain import basket as baskets
 from orders.domain import order as orders
 from orders.domain.basket import Basket, NewOrder, OrderRefused, Product, UntrustedQuote
 from orders.domain.order import Order, OrderPlaced, Recorded
-from orders.prices import Prices, PricesUnavailable
 from orders.products import Products
+from orders.quotes import Quotes, QuoteUnavailable
 from orders.tables import idempotency_keys
 
 KEY_RETENTION = timedelta(hours=24)
 
-_PRUNED_AT_ONCE = 5_000
-_GAVE_UP_WAITING = frozenset({"55P03", "57014"})
+_PRUNE_BATCH = 5_000
+_LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's lock_not_available and query_canceled: the lock or the statement took its whole time."""
 
 log = structlog.get_logger(__name__)
@@ -44,10 +44,10 @@ class StillInProgress(Exception):
         super().__init__("An earlier request with this Idempotency-Key is not finished; send this one again later.")
 
 
-class Till:
+class OrderPlacement:
     """Where orders are placed."""
 
-    def __init__(self, database: Database, prices: Prices) -> None:
+    def __init__(self, database: Database, prices: Quotes) -> None:
         self._database = database
         self._products = Products(database)
         self._prices = prices
@@ -64,7 +64,7 @@ class Till:
             basket = await self._priced(wanted)
         except OrderRefused:
             # What is refused now may have been sold when the key was new.
-            earlier = await self._under_key(customer_id, key, fingerprint)
+            earlier = await self._order_of_key(customer_id, key, fingerprint)
             if earlier is None:
                 raise
             return earlier, True
@@ -78,10 +78,10 @@ class Till:
         order = orders.placed(uuid7(), first)
         try:
             order_id, known = await streams.begin(
-                self._database, order, first, events.placed(order, first), key=key, fingerprint=fingerprint
+                self._database, order, first, events.order_placed(order, first), key=key, fingerprint=fingerprint
             )
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) in _GAVE_UP_WAITING:
+            if getattr(error.orig, "sqlstate", None) in _LOCK_TIMEOUTS:
                 raise StillInProgress from error
             raise
         if order_id == order.id:
@@ -100,14 +100,14 @@ class Till:
     async def _discounted(self, basket: Basket, lines: Sequence[tuple[Product, int]], coupons: Sequence[str]) -> Basket:
         try:
             return baskets.discounted(basket, await self._prices.quote(lines, coupons))
-        except PricesUnavailable:
+        except QuoteUnavailable:
             metrics.PRICES_FALLBACK.labels("unavailable").inc()
         except UntrustedQuote as error:
             log.error("quote_untrusted", reason=str(error))
             metrics.PRICES_FALLBACK.labels("untrusted").inc()
         return basket
 
-    async def _under_key(self, customer_id: str, key: str, fingerprint: bytes) -> Order | None:
+    async def _order_of_key(self, customer_id: str, key: str, fingerprint: bytes) -> Order | None:
         keys = idempotency_keys.c
         claimed = select(keys.order_id, keys.fingerprint).where(keys.customer_id == customer_id, keys.key == key)
         async with self._database.connection() as connection:
@@ -123,7 +123,7 @@ async def prune_keys(database: Database, now: datetime) -> int:
     old = (
         select(idempotency_keys.c.customer_id, idempotency_keys.c.key)
         .where(idempotency_keys.c.created_at < now - KEY_RETENTION)
-        .limit(_PRUNED_AT_ONCE)
+        .limit(_PRUNE_BATCH)
         .with_for_update(skip_locked=True)
     )
     async with database.transaction() as tx:

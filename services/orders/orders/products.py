@@ -19,7 +19,7 @@ MAX_CACHED = 10_000
 """Some 10 MB."""
 
 
-async def keep(tx: AsyncConnection, product: Product, version: int) -> None:
+async def upsert(tx: AsyncConnection, product: Product, version: int) -> None:
     """Keeps this state of the product, unless that of a later version is known."""
     row = {
         "sku": product.sku,
@@ -30,7 +30,7 @@ async def keep(tx: AsyncConnection, product: Product, version: int) -> None:
         "currency": product.list_price.currency,
         "active": product.active,
     }
-    await tx.execute(_KEEP, row)
+    await tx.execute(_UPSERT, row)
 
 
 class Products:
@@ -79,7 +79,7 @@ def _product(row: Any) -> Product:
     )
 
 
-def _keep() -> Insert:
+def _upsert() -> Insert:
     statement = insert(products)
     changed = {column.name: statement.excluded[column.name] for column in products.c if column.name != "sku"}
     return statement.on_conflict_do_update(
@@ -87,5 +87,5 @@ def _keep() -> Insert:
     )
 
 
-_KEEP = _keep()
+_UPSERT = _upsert()
 _LOOK_UP = select(products).where(products.c.sku == any_(bindparam("skus", type_=ARRAY(Text))))

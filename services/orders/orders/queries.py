@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from orders import projection, streams
 from orders.domain.order import Order, Status, replay
-from orders.events import published
+from orders.events import integration_event
 from orders.handlers import OrderNotFound
 from orders.tables import orders
 
@@ -46,5 +46,5 @@ async def timeline(database: Database, *, customer_id: str, order_id: UUID) -> S
     order = replay(order_id, stream)
     if order.customer_id != customer_id:
         raise OrderNotFound(order_id)
-    told = (published(order, recorded) for recorded in stream)
+    told = (integration_event(order, recorded) for recorded in stream)
     return [event for event in told if event is not None]

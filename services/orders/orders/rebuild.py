@@ -14,9 +14,9 @@ from orders import projection, streams
 from orders.domain.order import Order, replay
 from orders.tables import events
 
-STREAMS_AT_ONCE = 500
+STREAMS_PER_BATCH = 500
 
-_GAVE_WAY = frozenset({"40P01", "55P03"})
+_RETRYABLE = frozenset({"40P01", "55P03"})
 """PostgreSQL's deadlock_detected and lock_not_available."""
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ async def rebuild(database: Database) -> int:
 
 async def _next(database: Database, after: UUID | None) -> Sequence[Order]:
     """The orders that follow this one, in the order of their ids."""
-    ids = select(events.c.order_id).where(events.c.version == 1).order_by(events.c.order_id).limit(STREAMS_AT_ONCE)
+    ids = select(events.c.order_id).where(events.c.version == 1).order_by(events.c.order_id).limit(STREAMS_PER_BATCH)
     if after is not None:
         ids = ids.where(events.c.order_id > after)
     stream = select(events).where(events.c.order_id.in_(ids)).order_by(events.c.order_id, events.c.version)
@@ -55,11 +55,11 @@ async def _next(database: Database, after: UUID | None) -> Sequence[Order]:
 async def _write(database: Database, batch: Sequence[Order]) -> None:
     rows = [projection.row(order) for order in batch]
     # Messages lock orders in the order of their arrival, and one of us may have to give way.
-    async for attempt in stamina.retry_context(on=_is_passing, attempts=5):
+    async for attempt in stamina.retry_context(on=_is_transient, attempts=5):
         with attempt:
             async with database.transaction() as tx:
                 await tx.execute(projection.write(), rows)
 
 
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _GAVE_WAY
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RETRYABLE

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orders import projection, stored
+from orders import event_schemas, projection
 from orders.domain import saga
 from orders.domain.order import Order, OrderEvent, Recorded, after, placed
 from orders.projection import Rows
@@ -90,18 +90,18 @@ async def begin(
         result = await connection.execute(_BEGIN, _parameters(order, first) | outbox.parameters(told) | claim)
         claimed = result.one()
     if claimed.order_id == order.id:
-        database.signalled.set()
+        database.outbox_signal.set()
     return claimed.order_id, claimed.fingerprint
 
 
 def recorded(row: Rows) -> Recorded:
     """The event of a row of the table."""
-    event = stored.decoded(row.type, row.schema_version, row.data)
+    event = event_schemas.decoded(row.type, row.schema_version, row.data)
     return Recorded(version=row.version, occurred_at=row.occurred_at, event=event)
 
 
 def _parameters(order: Order, following: Recorded) -> dict[str, Any]:
-    encoded = stored.encoded(following.event)
+    encoded = event_schemas.encoded(following.event)
     return projection.row(order) | {
         "event_version": following.version,
         "event_type": encoded.type,
@@ -150,7 +150,7 @@ _ORDER_ID = bindparam("order_id", type_=Uuid)
 def _append(*, last: bool) -> Select[Any]:
     """The id of the order; no row, and nothing done, when the version is there already."""
     appended = _appended()
-    timed = _untimed(appended) if last else _timed(appended)
+    timed = _timer_removed(appended) if last else _timer_set(appended)
     return select(appended.c.order_id).add_cte(_projected(appended), timed)
 
 
@@ -175,7 +175,7 @@ def _begin() -> Select[Any]:
     )
     appended = _appended(claimed, claimed.c.order_id == _ORDER_ID)
     told = outbox.published_with(appended).cte("told")
-    return select(claimed.c.order_id, claimed.c.fingerprint).add_cte(_projected(appended), _timed(appended), told)
+    return select(claimed.c.order_id, claimed.c.fingerprint).add_cte(_projected(appended), _timer_set(appended), told)
 
 
 def _appended(source: FromClause | None = None, condition: ColumnElement[bool] | None = None) -> CTE:
@@ -203,7 +203,7 @@ def _projected(appended: CTE) -> CTE:
     return projection.write(appended).cte("projected")
 
 
-def _timed(appended: CTE) -> CTE:
+def _timer_set(appended: CTE) -> CTE:
     """Sets the timer of the order, which belongs to the version of the event."""
     values = {
         "order_id": appended.c.order_id,
@@ -216,7 +216,7 @@ def _timed(appended: CTE) -> CTE:
     return statement.on_conflict_do_update(index_elements=[sagas.c.order_id], set_=changed).cte("timed")
 
 
-def _untimed(appended: CTE) -> CTE:
+def _timer_removed(appended: CTE) -> CTE:
     return delete(sagas).where(sagas.c.order_id == appended.c.order_id).cte("untimed")
 
 

@@ -15,9 +15,9 @@ from orders.domain.basket import Product
 log = structlog.get_logger(__name__)
 
 
-async def keep_product(tx: AsyncConnection, event: Event) -> None:
+async def upsert_product(tx: AsyncConnection, event: Event) -> None:
     state = events.PRODUCT(event)
-    await products.keep(tx, Product.model_validate(state.model_dump()), event.sequence)
+    await products.upsert(tx, Product.model_validate(state.model_dump()), event.sequence)
 
 
 async def stock_reserved(tx: AsyncConnection, event: Event) -> None:
@@ -59,8 +59,8 @@ async def _change(tx: AsyncConnection, order_id: UUID, decide: handlers.Decision
 
 
 HANDLERS: Mapping[str, Handler[AsyncConnection]] = {
-    "product.added": keep_product,
-    "product.changed": keep_product,
+    "product.added": upsert_product,
+    "product.changed": upsert_product,
     "stock.reserved": stock_reserved,
     "stock.rejected": stock_rejected,
     "stock.committed": stock_committed,

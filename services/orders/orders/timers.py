@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orders import handlers, streams
 from orders.domain import saga
 from orders.domain.order import Order, OrderEvent
-from orders.events import published
+from orders.events import integration_event
 from orders.tables import sagas
 
-CLAIMED_AT_ONCE = 50
+MAX_CLAIMED = 50
 LEASE = timedelta(seconds=30)
 """After how long another may see to a saga whose timer was claimed by a process that has died since."""
 LONG_UNANSWERED = 8
@@ -35,7 +35,7 @@ async def claim(database: Database, now: datetime) -> Claimed:
         select(sagas.c.order_id)
         .where(sagas.c.deadline <= now)
         .order_by(sagas.c.deadline)
-        .limit(CLAIMED_AT_ONCE)
+        .limit(MAX_CLAIMED)
         .with_for_update(skip_locked=True)
     )
     leased = (
@@ -48,7 +48,7 @@ async def claim(database: Database, now: datetime) -> Claimed:
         return (await tx.execute(leased)).all()
 
 
-async def see_to(database: Database, order_id: UUID, version: int, attempt: int, now: datetime) -> None:
+async def handle_overdue(database: Database, order_id: UUID, version: int, attempt: int, now: datetime) -> None:
     """Times the order out, or repeats what has not been answered; nothing when it has moved on from this version.
 
     Raises OrderNotFound.
@@ -61,27 +61,27 @@ async def see_to(database: Database, order_id: UUID, version: int, attempt: int,
         order = await handlers.change(tx, order_id, decide, now)
         if order is None:
             raise handlers.OrderNotFound(order_id)
-        if order.version == version and await _ask_again(tx, order_id, version, attempt + 1, now):
-            await _repeat(tx, order)
+        if order.version == version and await _schedule_retry(tx, order_id, version, attempt + 1, now):
+            await _republish(tx, order)
 
 
-async def overdue(database: Database, now: datetime) -> int:
+async def count_overdue(database: Database, now: datetime) -> int:
     """How many sagas nobody has seen to although their time is up, or get no answer however often they ask."""
     late = (sagas.c.deadline <= now) | (sagas.c.attempt >= LONG_UNANSWERED)
     async with database.connection() as connection:
         return int(await connection.scalar(select(func.count()).where(late)) or 0)
 
 
-async def _ask_again(tx: AsyncConnection, order_id: UUID, version: int, attempt: int, now: datetime) -> bool:
+async def _schedule_retry(tx: AsyncConnection, order_id: UUID, version: int, attempt: int, now: datetime) -> bool:
     """Sets the timer for the next attempt. False when the order has moved on."""
     timer = update(sagas).where(sagas.c.order_id == order_id, sagas.c.version == version)
     values: dict[str, Any] = {"attempt": attempt, "deadline": now + saga.repeat_after(attempt)}
     return (await tx.execute(timer.values(values))).rowcount == 1
 
 
-async def _repeat(tx: AsyncConnection, order: Order) -> None:
+async def _republish(tx: AsyncConnection, order: Order) -> None:
     """Publishes the last event once more: the same under a new id."""
     *_, last = await streams.history(tx, order.id)
-    event = published(order, last)
+    event = integration_event(order, last)
     if event is not None:
         await outbox.publish(tx, event)

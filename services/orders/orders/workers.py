@@ -16,7 +16,7 @@ STUCK_SECONDS = 120.0
 log = structlog.get_logger(__name__)
 
 
-class _Rounds(ABC):
+class _PeriodicWorker(ABC):
     """Does one bounded round after the other, and rests when there was nothing to do."""
 
     name: str
@@ -27,14 +27,14 @@ class _Rounds(ABC):
         self._heartbeat = Heartbeat(STUCK_SECONDS + self.interval_seconds)
 
     @abstractmethod
-    async def round(self, now: datetime) -> int:
+    async def run_once(self, now: datetime) -> int:
         """How much was done; 0: there is nothing left to do."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             self._heartbeat.beat()
             try:
-                done = await self.round(datetime.now(UTC))
+                done = await self.run_once(datetime.now(UTC))
             except DATABASE_ERRORS as error:
                 # The next round does what this one left; a database that is down is no reason to be restarted.
                 log.warning("round_failed", worker=self.name, reason=type(error).__name__)
@@ -46,29 +46,29 @@ class _Rounds(ABC):
         return self._heartbeat.alive()
 
 
-class KeyPruner(_Rounds):
+class KeyPruner(_PeriodicWorker):
     """Forgets old idempotency keys."""
 
     name = "key-pruner"
     interval_seconds = 600.0
 
-    async def round(self, now: datetime) -> int:
+    async def run_once(self, now: datetime) -> int:
         return await placing.prune_keys(self._database, now)
 
 
-class SagaTimer(_Rounds):
+class SagaTimer(_PeriodicWorker):
     """Times out the orders that nobody answers, and asks again for what compensates them."""
 
     name = "saga-timer"
     interval_seconds = 1.0
 
-    async def round(self, now: datetime) -> int:
-        metrics.SAGA_OVERDUE.set(await timers.overdue(self._database, now))
+    async def run_once(self, now: datetime) -> int:
+        metrics.SAGA_OVERDUE.set(await timers.count_overdue(self._database, now))
         claimed = await timers.claim(self._database, now)
         for order_id, version, attempt in claimed:
             self._heartbeat.beat()
             try:
-                await timers.see_to(self._database, order_id, version, attempt, now)
+                await timers.handle_overdue(self._database, order_id, version, attempt, now)
             except DATABASE_ERRORS:
                 raise
             except Exception:

@@ -36,7 +36,7 @@ async def test_an_order_is_confirmed_by_what_the_others_answer_to_its_events(
     received: list[tuple[str, int]] = []
 
     def send(event: Event) -> None:
-        inbound.client.send_message(QueueUrl=inbound.url, MessageBody=event.wire())
+        inbound.client.send_message(QueueUrl=inbound.url, MessageBody=event.to_json())
 
     async def confirmed() -> bool:
         for event in arrived(outbound):

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from chassis.database import Database
-from chassis.messages import Event, UnreadableVersion
+from chassis.messages import Event, UnsupportedVersion
 from orders.subscriptions import HANDLERS
 from orders.tables import orders, sagas
 from prometheus_client import REGISTRY
@@ -157,7 +157,7 @@ async def test_a_message_that_lacks_what_is_needed_fails_and_leaves_nothing(
 async def test_a_message_of_a_newer_version_fails(database: Database, event_type: str) -> None:
     newer = Event.model_validate(said("stock.committed", uuid4()).model_dump() | {"type": event_type, "version": 2})
 
-    with pytest.raises(UnreadableVersion):
+    with pytest.raises(UnsupportedVersion):
         await deliver(database, newer)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from chassis.database import Database
 from orders import placing
 from orders.domain.basket import NewOrder, OrderRefused, Quote
-from orders.prices import PricesUnavailable
+from orders.quotes import QuoteUnavailable
 from orders.tables import events, idempotency_keys, orders, sagas
 from prometheus_client import REGISTRY
 from sqlalchemy import event as sqlalchemy_event
@@ -211,7 +211,7 @@ async def test_without_the_promotions_an_order_is_at_list_prices_and_says_so(
     ada: Customer, promotions: Promotions
 ) -> None:
     before = fallbacks("unavailable")
-    promotions.answer = PricesUnavailable("no answer")
+    promotions.answer = QuoteUnavailable("no answer")
     order = (await ada.place(line("TEA", quantity=2))).json()
 
     assert (order["total"], order["priced_by"], order["discounts"]) == (euros(500), "list", [])
@@ -235,7 +235,7 @@ async def test_a_key_answers_the_same_although_the_product_is_no_longer_sold(ada
     await deliver(database, product("BREAD", "Bread"))
     first = await ada.place(line("BREAD"), key="once")
     await deliver(database, product("BREAD", "Bread", active=False, version=2))
-    unheard_of = placing.Till(database, Promotions())  # whose cache is empty
+    unheard_of = placing.OrderPlacement(database, Promotions())  # whose cache is empty
 
     wanted = NewOrder.model_validate({"lines": [line("BREAD")]})
     order, replayed = await unheard_of.place(customer_id=ada.name, wanted=wanted, key="once")
@@ -284,9 +284,9 @@ async def test_an_order_is_one_round_trip_to_the_database(ada: Customer) -> None
 async def test_who_publishes_is_told_of_an_order_and_not_of_a_repetition(ada: Customer, database: Database) -> None:
     told = []
     for key in ("once", "once"):
-        database.signalled.clear()
+        database.outbox_signal.clear()
         await ada.place(key=key)
-        told.append(database.signalled.is_set())
+        told.append(database.outbox_signal.is_set())
 
     assert told == [True, False]
 

@@ -15,7 +15,7 @@ from orders.bootstrap import OrdersSettings
 from orders.domain import saga
 from orders.domain.basket import NewOrder
 from orders.domain.order import Order, Status, replay
-from orders.placing import Till
+from orders.placing import OrderPlacement
 from orders.tables import orders, sagas
 
 from .others import SAID, Promotions, deliver, outgoing, said
@@ -46,7 +46,7 @@ class Story:
                 assert self.order.status is Status.CONFIRMED
         elif step == TIME_OUT:
             now = datetime.now(UTC) + timedelta(minutes=10)
-            await timers.see_to(self.database, self.order.id, self.order.version, 1, now)
+            await timers.handle_overdue(self.database, self.order.id, self.order.version, 1, now)
         else:
             self.last = self.last if step == COPY else said(step, self.order.id)
             await deliver(self.database, self.last)
@@ -70,7 +70,7 @@ class Story:
 
 async def tell(database: Database, story: list[str]) -> None:
     wanted = NewOrder.model_validate({"lines": [{"sku": "TEA", "quantity": 1}]})
-    order, _ = await Till(database, Promotions()).place(customer_id="ada", wanted=wanted, key=str(uuid4()))
+    order, _ = await OrderPlacement(database, Promotions()).place(customer_id="ada", wanted=wanted, key=str(uuid4()))
     told = Story(database, order)
     for step in story:
         await told.happen(step)

@@ -41,7 +41,7 @@ async def projection(database: Database, order_ids: list[UUID]) -> list[dict[str
 async def test_a_rebuilt_projection_is_the_one_before(
     ada: Customer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "STREAMS_AT_ONCE", 4)
+    monkeypatch.setattr(rebuild, "STREAMS_PER_BATCH", 4)
     ids = await some_orders(ada, database)
     before = await projection(database, ids)
     assert await rebuild.rebuild(database) >= len(ids)
@@ -79,7 +79,7 @@ async def test_a_change_that_is_made_during_the_rebuild_stays(
 async def test_a_rebuild_among_many_changes_leaves_what_the_events_say(
     ada: Customer, database: Database, observer: Database, monkeypatch: pytest.MonkeyPatch, missing: bool
 ) -> None:
-    monkeypatch.setattr(rebuild, "STREAMS_AT_ONCE", 3)
+    monkeypatch.setattr(rebuild, "STREAMS_PER_BATCH", 3)
     ids = [id_of(await ada.placed()) for _ in range(12)]
     if missing:
         async with database.transaction() as tx:

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from chassis.database import Database
-from orders import stored, streams
+from orders import event_schemas, streams
 from orders.domain.order import OrderConfirmed, OrderSettled, PaymentCaptured, Status, StockReserved, replay
-from orders.stored import Schema
+from orders.event_schemas import Schema
 from orders.tables import events, sagas, snapshots
 from sqlalchemy.exc import DBAPIError
 
@@ -122,7 +122,7 @@ async def test_events_of_older_shapes_are_brought_up_version_by_version(
         return {"expires_at": data["expiry"]}
 
     newest = Schema(model=StockReserved, version=3, upcast={1: renamed, 2: renamed_again})
-    monkeypatch.setitem(stored.SCHEMAS, "stock_reserved", newest)
+    monkeypatch.setitem(event_schemas.SCHEMAS, "stock_reserved", newest)
     paths = [await ada.placed() for _ in range(3)]
     old = [(1, {"until": NOON.isoformat()}), (2, {"expiry": NOON.isoformat()}), (3, {"expires_at": NOON.isoformat()})]
     async with database.transaction() as tx:
@@ -137,20 +137,20 @@ async def test_events_of_older_shapes_are_brought_up_version_by_version(
     for path in paths:
         await say(database, id_of(path), "payment.captured")
         assert await ada.told(path) == ["order.placed", "order.reserved", "order.paid"]
-    assert stored.encoded(StockReserved(expires_at=NOON)).schema_version == 3
+    assert event_schemas.encoded(StockReserved(expires_at=NOON)).schema_version == 3
 
 
 def test_an_event_of_an_unknown_shape_is_not_guessed_at() -> None:
     for name, version in (("misplaced", 1), ("confirmed", 2)):
-        with pytest.raises(stored.UnknownShape):
-            stored.decoded(name, version, {})
+        with pytest.raises(event_schemas.UnknownSchema):
+            event_schemas.decoded(name, version, {})
 
 
 def test_every_event_comes_back_from_the_store_as_it_went_in() -> None:
     price = {"amount": 250, "currency": "EUR"}
     captured = PaymentCaptured.model_validate({"payment_id": "p1", "amount": price})
     for event in (StockReserved(expires_at=NOON), captured, OrderConfirmed(), OrderSettled()):
-        assert stored.decoded(*stored.encoded(event)) == event
+        assert event_schemas.decoded(*event_schemas.encoded(event)) == event
 
 
 async def row_of(database: Database, table: sa.Table, order_id: UUID) -> dict[str, Any]:

@@ -56,10 +56,10 @@ async def test_an_order_that_nobody_answers_is_given_up_after_five_minutes_and_n
     since = datetime.fromisoformat((await ada.history(path))[-1]["occurred_at"])
     before = (await ada.http.get(path)).json()
 
-    assert await timer.round(since + 5 * MINUTES - TICK) == 0
+    assert await timer.run_once(since + 5 * MINUTES - TICK) == 0
     assert (await ada.http.get(path)).json() == before
 
-    assert await timer.round(since + 5 * MINUTES) == 1
+    assert await timer.run_once(since + 5 * MINUTES) == 1
     assert (await ada.http.get(path)).json() == before | {
         "status": status,
         "cancellation": {"cause": "timeout", "reason": None},
@@ -82,9 +82,9 @@ async def test_what_compensates_is_asked_for_again_until_there_is_an_answer(
     told = await outgoing(database, id_of(path))
 
     for wait in (5, 10, 20, 40, 60, 60):
-        assert await timer.round(now + wait * SECONDS - TICK) == 0
+        assert await timer.run_once(now + wait * SECONDS - TICK) == 0
         now += wait * SECONDS
-        assert await timer.round(now) == 1
+        assert await timer.run_once(now) == 1
 
     first, *repeated = (await outgoing(database, id_of(path)))[len(told) - 1 :]
     assert first["type"] == event_type
@@ -92,7 +92,7 @@ async def test_what_compensates_is_asked_for_again_until_there_is_an_answer(
     assert [event | {"id": None} for event in repeated] == [first | {"id": None}] * 6
 
     await say(database, id_of(path), answer)
-    await timer.round(now + 60 * SECONDS)
+    await timer.run_once(now + 60 * SECONDS)
     asked = [event["type"] for event in await outgoing(database, id_of(path))].count(event_type)
     assert asked == 7
     assert await ada.told(path) == list(dict.fromkeys(await ada.told(path)))
@@ -106,7 +106,7 @@ async def test_an_order_that_has_ended_has_no_timer(
     await say(database, id_of(path), *messages)
     told = await outgoing(database, id_of(path))
 
-    assert await timer.round(datetime.now(UTC) + timedelta(days=1)) == 0
+    assert await timer.run_once(datetime.now(UTC) + timedelta(days=1)) == 0
     assert await outgoing(database, id_of(path)) == told
 
 
@@ -117,17 +117,17 @@ async def test_a_message_sets_the_timer_anew(ada: Customer, database: Database, 
     await say(database, order_id, "stock.reserved")
 
     assert await deadline(database, order_id) > before
-    assert await timer.round(before) == 0
+    assert await timer.run_once(before) == 0
 
 
 async def test_a_round_is_bounded_and_the_next_one_goes_on(
     ada: Customer, database: Database, timer: SagaTimer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timers, "CLAIMED_AT_ONCE", 2)
+    monkeypatch.setattr(timers, "MAX_CLAIMED", 2)
     paths = [await ada.placed() for _ in range(5)]
     now = datetime.now(UTC) + 6 * MINUTES
 
-    assert [await timer.round(now) for _ in range(4)] == [2, 2, 1, 0]
+    assert [await timer.run_once(now) for _ in range(4)] == [2, 2, 1, 0]
     assert {await ada.status(path) for path in paths} == {"cancelled"}
 
 
@@ -135,7 +135,7 @@ async def test_several_timers_at_once_do_the_work_of_one(ada: Customer, database
     paths = [await ada.placed() for _ in range(10)]
     now = datetime.now(UTC) + 6 * MINUTES
 
-    done = await asyncio.gather(*(SagaTimer(database).round(now) for _ in range(4)))
+    done = await asyncio.gather(*(SagaTimer(database).run_once(now) for _ in range(4)))
 
     assert sum(done) == 10
     for path in paths:
@@ -149,9 +149,9 @@ async def test_a_saga_that_somebody_holds_is_left_to_them(
     now = datetime.now(UTC) + 6 * MINUTES
     async with observer.transaction() as tx:
         await tx.execute(sa.select(sagas).where(sagas.c.order_id == id_of(held)).with_for_update())
-        assert await timer.round(now) == 1
+        assert await timer.run_once(now) == 1
         assert (await ada.status(held), await ada.status(free)) == ("placed", "cancelled")
-    assert await timer.round(now) == 1
+    assert await timer.run_once(now) == 1
 
 
 async def test_what_was_claimed_by_one_that_died_is_seen_to_by_another(
@@ -161,8 +161,8 @@ async def test_what_was_claimed_by_one_that_died_is_seen_to_by_another(
     now = datetime.now(UTC) + 6 * MINUTES
     assert len(await timers.claim(database, now)) == 1  # and then it dies
 
-    assert await timer.round(now + timers.LEASE - TICK) == 0
-    assert await timer.round(now + timers.LEASE) == 1
+    assert await timer.run_once(now + timers.LEASE - TICK) == 0
+    assert await timer.run_once(now + timers.LEASE) == 1
     assert await ada.status(path) == "cancelled"
 
 
@@ -178,7 +178,7 @@ async def test_a_message_that_comes_before_the_timer_has_acted_wins(
     await say(database, id_of(path), "stock.released" if cancelled else "stock.reserved")
     told = await outgoing(database, id_of(path))
 
-    await timers.see_to(database, order_id, version, attempt, now)
+    await timers.handle_overdue(database, order_id, version, attempt, now)
 
     assert await ada.status(path) == ("cancelled" if cancelled else "reserved")
     assert await outgoing(database, id_of(path)) == told
@@ -194,11 +194,11 @@ async def test_a_saga_that_cannot_be_understood_is_not_in_the_way_of_the_others(
     path = await ada.placed()
 
     with capture_logs() as logs:
-        assert await timer.round(now) == 2
+        assert await timer.run_once(now) == 2
 
     assert [entry["event"] for entry in logs] == ["saga_failed"]
     assert await ada.status(path) == "cancelled"
-    assert await timer.round(now) == 0
+    assert await timer.run_once(now) == 0
 
 
 async def test_sagas_are_overdue_when_their_time_is_up_or_their_compensation_long_unanswered(
@@ -212,15 +212,15 @@ async def test_sagas_are_overdue_when_their_time_is_up_or_their_compensation_lon
     await ada.cancel(cancelled)
     now = datetime.now(UTC)
 
-    await timer.round(now)
+    await timer.run_once(now)
     assert overdue() == 0
-    await timer.round(now + 10 * MINUTES)  # the first to look after ten minutes
+    await timer.run_once(now + 10 * MINUTES)  # the first to look after ten minutes
     assert overdue() == 2
 
     for _ in range(timers.LONG_UNANSWERED):
         now = await deadline(database, id_of(cancelled))
-        await timer.round(now)
-    await timer.round(now + TICK)
+        await timer.run_once(now)
+    await timer.run_once(now + TICK)
     assert overdue() == 2  # both compensations: the first order has timed out
 
 

@@ -10,11 +10,11 @@ from chassis.service import Service, Worker
 from chassis.settings import DatabaseUrl, HttpUrl, Settings
 from pydantic import Field
 
-from payments.fake_provider import BackOffice, FakeProvider
+from payments.fake_provider import FakeProvider, FakeProviderWorker
 from payments.provider import Provider
+from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS
-from payments.teller import Teller
-from payments.workers import Cashier, WakingInbox
+from payments.workers import PaymentWorker, WakingInbox
 
 FAKE_PROVIDER_CONNECTIONS = 3
 """Of those that the process may open; the service itself has the rest."""
@@ -40,13 +40,13 @@ def service(settings: PaymentsSettings) -> Service:
     database = _database(settings, settings.service_name, settings.database_pool_size - FAKE_PROVIDER_CONNECTIONS)
     provider = _provider(settings)
     due = asyncio.Event()
-    cashier = Cashier(database, Teller(provider), due)
+    worker = PaymentWorker(database, ProviderClient(provider), due)
     consumer = Consumer(
         WakingInbox(database, due), settings.queue_url, HANDLERS, visibility_seconds=settings.queue_visibility_seconds
     )
-    workers: list[Worker] = [consumer, cashier, Relay(database, settings.topic_arn)]
+    workers: list[Worker] = [consumer, worker, Relay(database, settings.topic_arn)]
     if isinstance(provider, FakeProvider):
-        workers.append(BackOffice(provider, cashier.hear))
+        workers.append(FakeProviderWorker(provider, worker.handle_callback))
     return Service(
         settings=settings,
         title="Payments",

@@ -134,13 +134,13 @@ class Refunded:
 
 
 @dataclass(frozen=True, slots=True)
-class PatienceOver:
+class CaptureTimedOut:
     """The clock: the provider has had long enough to tell the outcome of a capture."""
 
 
 Request = Reserved | Cancelling
 Answer = Captured | Declined | Voided | Refunded
-Message = Request | Answer | PatienceOver
+Message = Request | Answer | CaptureTimedOut
 
 
 class Contradiction(Exception):
@@ -151,23 +151,23 @@ class Contradiction(Exception):
 
 
 class _Step(Enum):
-    AGAIN = "the answer to orders, if there is one yet, is given again"
+    REPEAT = "the answer to orders, if there is one yet, is given again"
     NOTHING = "known already"
     NEVER = "a Contradiction"
 
 
-_AGAIN, _NOTHING, _NEVER = _Step.AGAIN, _Step.NOTHING, _Step.NEVER
+_REPEAT, _NOTHING, _NEVER = _Step.REPEAT, _Step.NOTHING, _Step.NEVER
 _S = State
-_COLUMNS = (Reserved, Cancelling, Captured, Declined, Voided, Refunded, PatienceOver)
+_COLUMNS = (Reserved, Cancelling, Captured, Declined, Voided, Refunded, CaptureTimedOut)
 _ROWS: Mapping[State, tuple[State | _Step, ...]] = {
-    _S.REQUESTED: (_AGAIN, _S.CANCELLING, _S.CAPTURED, _S.DECLINED, _S.DECLINED, _NEVER, _S.GIVING_UP),
-    _S.GIVING_UP: (_AGAIN, _S.CANCELLING, _S.CAPTURED, _S.DECLINED, _S.DECLINED, _NEVER, _NOTHING),
-    _S.CANCELLING: (_AGAIN, _AGAIN, _S.REFUNDING, _S.VOIDED, _S.VOIDED, _NEVER, _NOTHING),
-    _S.CAPTURED: (_AGAIN, _S.REFUNDING, _NOTHING, _NEVER, _NEVER, _NEVER, _NOTHING),
-    _S.DECLINED: (_AGAIN, _S.VOIDED, _NEVER, _NOTHING, _NOTHING, _NEVER, _NOTHING),
-    _S.REFUNDING: (_AGAIN, _AGAIN, _NOTHING, _NEVER, _NEVER, _S.REFUNDED, _NOTHING),
-    _S.REFUNDED: (_AGAIN, _AGAIN, _NOTHING, _NEVER, _NEVER, _NOTHING, _NOTHING),
-    _S.VOIDED: (_AGAIN, _AGAIN, _NEVER, _NOTHING, _NOTHING, _NEVER, _NOTHING),
+    _S.REQUESTED: (_REPEAT, _S.CANCELLING, _S.CAPTURED, _S.DECLINED, _S.DECLINED, _NEVER, _S.GIVING_UP),
+    _S.GIVING_UP: (_REPEAT, _S.CANCELLING, _S.CAPTURED, _S.DECLINED, _S.DECLINED, _NEVER, _NOTHING),
+    _S.CANCELLING: (_REPEAT, _REPEAT, _S.REFUNDING, _S.VOIDED, _S.VOIDED, _NEVER, _NOTHING),
+    _S.CAPTURED: (_REPEAT, _S.REFUNDING, _NOTHING, _NEVER, _NEVER, _NEVER, _NOTHING),
+    _S.DECLINED: (_REPEAT, _S.VOIDED, _NEVER, _NOTHING, _NOTHING, _NEVER, _NOTHING),
+    _S.REFUNDING: (_REPEAT, _REPEAT, _NOTHING, _NEVER, _NEVER, _S.REFUNDED, _NOTHING),
+    _S.REFUNDED: (_REPEAT, _REPEAT, _NOTHING, _NEVER, _NEVER, _NOTHING, _NOTHING),
+    _S.VOIDED: (_REPEAT, _REPEAT, _NEVER, _NOTHING, _NOTHING, _NEVER, _NOTHING),
 }
 _TABLE: Mapping[tuple[State, type[Message]], State | _Step] = {
     (state, message): step for state, row in _ROWS.items() for message, step in zip(_COLUMNS, row, strict=True)
@@ -185,7 +185,7 @@ def begin(request: Request, *, payment_id: UUID, now: datetime) -> tuple[Payment
         version=1,
         changed_at=now,
     )
-    return payment, news(payment)
+    return payment, outcome(payment)
 
 
 def after(payment: Payment, message: Message, now: datetime) -> tuple[Payment, EventData | None]:
@@ -198,15 +198,15 @@ def after(payment: Payment, message: Message, now: datetime) -> tuple[Payment, E
             raise Contradiction(payment, message)
         case _Step.NOTHING:
             return payment, None
-        case _Step.AGAIN:
-            return payment, news(payment)
+        case _Step.REPEAT:
+            return payment, outcome(payment)
         case state:
             changed = {"state": state, "version": payment.version + 1, "changed_at": now} | _learned(payment, message)
             payment = payment.model_copy(update=changed)
-            return payment, news(payment)
+            return payment, outcome(payment)
 
 
-def news(payment: Payment) -> EventData | None:
+def outcome(payment: Payment) -> EventData | None:
     """What orders is told in this state; None while it is not settled."""
     order_id, payment_id = payment.order_id, payment.id
     match payment.state:
@@ -233,7 +233,7 @@ def _learned(payment: Payment, message: Message) -> dict[str, str | None]:
             return {"provider_reference": provider_reference, "reason": None}
         case Declined(reason):
             return {"reason": reason}
-        case PatienceOver():
+        case CaptureTimedOut():
             return {"reason": TIMED_OUT}
         case _:
             return {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from chassis.messages import EventData, Reading
+from chassis.messages import EventData, EventReader
 from chassis.money import MAX_AMOUNT, Money
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,8 +67,8 @@ class OrderCancelling(_Read):
     customer_id: str = Field(min_length=1, max_length=200)
 
 
-ORDER_RESERVED = Reading(OrderReserved)
-ORDER_CANCELLING = Reading(OrderCancelling)
+ORDER_RESERVED = EventReader(OrderReserved)
+ORDER_CANCELLING = EventReader(OrderCancelling)
 
 PUBLISHED: tuple[type[EventData], ...] = (PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided)
-READ: Mapping[str, Reading[Any]] = {"order.reserved": ORDER_RESERVED, "order.cancelling": ORDER_CANCELLING}
+READ: Mapping[str, EventReader[Any]] = {"order.reserved": ORDER_RESERVED, "order.cancelling": ORDER_CANCELLING}

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payments.domain import Captured, Charge, Declined, Refunded, Voided
-from payments.provider import Notice, OutcomeUnknownError, Pending
+from payments.provider import OutcomeUnknownError, Pending, ProviderCallback
 from payments.tables import provider_keys, provider_payments
 
 SLOW = timedelta(seconds=2)
@@ -195,12 +195,12 @@ class FakeProvider:
         }
 
 
-class BackOffice:
+class FakeProviderWorker:
     """The fake provider's own work: it takes the money of slow payments, and calls back, twice."""
 
     name = "fake-provider"
 
-    def __init__(self, provider: FakeProvider, call_back: Callable[[Notice], Awaitable[None]]) -> None:
+    def __init__(self, provider: FakeProvider, call_back: Callable[[ProviderCallback], Awaitable[None]]) -> None:
         self._provider = provider
         self._call_back = call_back
         self._heartbeat = Heartbeat(STUCK_SECONDS)
@@ -212,12 +212,12 @@ class BackOffice:
         while not stopping.is_set():
             self._heartbeat.beat()
             try:
-                await self.round(datetime.now(UTC))
+                await self.run_once(datetime.now(UTC))
             except DATABASE_ERRORS as error:
                 log.warning("fake_provider_failed", reason=type(error).__name__)
             await pause(stopping, POLL_SECONDS)
 
-    async def round(self, now: datetime) -> int:
+    async def run_once(self, now: datetime) -> int:
         """Takes what is to be taken by now, and makes the calls that are due; how many calls."""
         async with self._provider.transaction() as tx:
             await tx.execute(_SETTLE, {"now": now})
@@ -226,7 +226,7 @@ class BackOffice:
         for row in called:
             answer = _answer(row)
             if isinstance(answer, Captured | Declined):
-                await self._call_back(Notice(row.reference, answer))
+                await self._call_back(ProviderCallback(row.reference, answer))
         return len(called)
 
 

@@ -1,6 +1,6 @@
 """The use cases: what orders asks for, and what the provider says. Each is one transaction.
 
-Nothing here waits for the provider: a handler keeps what is to be done, and the Cashier does it.
+Nothing here waits for the provider: a handler keeps what is to be done, and the PaymentWorker does it.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from payments import domain, schedule, store, tracing
-from payments.domain import Answer, Cancelling, Charge, Contradiction, PatienceOver, Payment, Request, Reserved
+from payments.domain import Answer, Cancelling, CaptureTimedOut, Charge, Contradiction, Payment, Request, Reserved
 from payments.events import ORDER_CANCELLING, ORDER_RESERVED
 from payments.metrics import ERRORS, PAYMENTS
-from payments.provider import Notice
-from payments.store import Kept
+from payments.provider import ProviderCallback
+from payments.store import StoredPayment
 
 SOURCE = "payments"
 
@@ -36,27 +36,27 @@ async def order_reserved(tx: AsyncConnection, event: Event, now: datetime | None
     read = ORDER_RESERVED(event)
     amount = Money(amount=read.total.amount, currency=read.total.currency)
     charge = Charge(amount=amount, method=read.payment_method)
-    await _take(tx, Reserved(read.order_id, read.customer_id, charge), now or utc_now())
+    await _handle_request(tx, Reserved(read.order_id, read.customer_id, charge), now or utc_now())
 
 
 async def order_cancelling(tx: AsyncConnection, event: Event, now: datetime | None = None) -> None:
     """What was captured is to be given back, and nothing is to be captured any more."""
     read = ORDER_CANCELLING(event)
-    await _take(tx, Cancelling(read.order_id, read.customer_id), now or utc_now())
+    await _handle_request(tx, Cancelling(read.order_id, read.customer_id), now or utc_now())
 
 
-async def provider_calls_back(database: Database, notice: Notice, now: datetime | None = None) -> None:
+async def handle_provider_callback(database: Database, callback: ProviderCallback, now: datetime | None = None) -> None:
     """The entry for a provider's callbacks: any number of copies, however late, and of payments that nobody knows.
 
     Whoever hands them in has made sure that they are the provider's: a webhook checks their signature.
     """
-    await record(database, {notice.reference: notice.answer}, now=now or utc_now())
+    await record(database, {callback.reference: callback.answer}, now=now or utc_now())
 
 
 async def record(
     database: Database,
-    answers: Mapping[UUID, Answer | PatienceOver],
-    unanswered: Collection[Kept] = (),
+    answers: Mapping[UUID, Answer | CaptureTimedOut],
+    unanswered: Collection[StoredPayment] = (),
     *,
     now: datetime,
 ) -> None:
@@ -65,7 +65,7 @@ async def record(
     A payment may have changed since the provider was asked. What it answered is true all the same; but when to ask
     again is then for those to say who work on it now.
     """
-    asked = {kept.payment.id: kept for kept in unanswered}
+    asked = {stored.payment.id: stored for stored in unanswered}
     changed: list[tuple[Payment, str | None]] = []
     postponed: dict[UUID, datetime] = {}
     outcomes: list[EventData] = []
@@ -77,35 +77,37 @@ async def record(
                 if (payment.version, found.attempts) == (before.payment.version, before.attempts):
                     postponed[payment.id] = schedule.retry_at(found, now)
                 continue
-            payment, news = _after_answer(payment, answers[payment.id], now)
+            payment, outcome = _after_answer(payment, answers[payment.id], now)
             if payment is not found.payment:
                 changed.append((payment, found.traceparent))
-            if news is not None:
-                outcomes.append(news)
+            if outcome is not None:
+                outcomes.append(outcome)
                 with tracing.continued(found.traceparent):
-                    await _publish(tx, payment, news)
+                    await _publish(tx, payment, outcome)
         await store.change(tx, changed)
         await store.postpone(tx, postponed)
     _count(*outcomes)
 
 
-async def _take(tx: AsyncConnection, request: Request, now: datetime) -> None:
-    payment, news = domain.begin(request, payment_id=uuid7(), now=now)
+async def _handle_request(tx: AsyncConnection, request: Request, now: datetime) -> None:
+    payment, outcome = domain.begin(request, payment_id=uuid7(), now=now)
     traceparent = tracing.current()
-    is_new = await store.open_new(tx, payment, traceparent)
+    is_new = await store.insert_new(tx, payment, traceparent)
     if not is_new:
         before = await store.lock_of_order(tx, request.order_id)
-        payment, news = domain.after(before, request, now)
+        payment, outcome = domain.after(before, request, now)
         if payment is not before:
             await store.change(tx, [(payment, traceparent)])
             is_new = True
-    if news is not None:
-        await _publish(tx, payment, news)
+    if outcome is not None:
+        await _publish(tx, payment, outcome)
         if is_new:
-            _count(news)
+            _count(outcome)
 
 
-def _after_answer(payment: Payment, answer: Answer | PatienceOver, now: datetime) -> tuple[Payment, EventData | None]:
+def _after_answer(
+    payment: Payment, answer: Answer | CaptureTimedOut, now: datetime
+) -> tuple[Payment, EventData | None]:
     try:
         return domain.after(payment, answer, now)
     except Contradiction as error:
@@ -115,8 +117,8 @@ def _after_answer(payment: Payment, answer: Answer | PatienceOver, now: datetime
         return payment, None
 
 
-async def _publish(tx: AsyncConnection, payment: Payment, news: EventData) -> None:
-    event = news.event(
+async def _publish(tx: AsyncConnection, payment: Payment, outcome: EventData) -> None:
+    event = outcome.event(
         source=SOURCE,
         aggregate_id=str(payment.order_id),
         sequence=payment.version,

@@ -21,7 +21,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ProviderCallback:
     """What a provider calls back with. It may come twice, late, or not at all.
 
     reference: ours, the payment's id.

@@ -1,4 +1,4 @@
-"""Payments as rows: found, locked, kept, and handed out to be worked on."""
+"""Payments as rows: found, locked, stored, and handed out to be worked on."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from payments.tables import payments
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredPayment:
     """A payment with what is known about the work on it.
 
     attempts: how often the provider was asked in this state, this time included.
@@ -71,7 +71,7 @@ _CLAIM = (
 )
 
 
-async def open_new(tx: AsyncConnection, payment: Payment, traceparent: str | None) -> bool:
+async def insert_new(tx: AsyncConnection, payment: Payment, traceparent: str | None) -> bool:
     """False, and nothing is done, when its order has a payment already. Waits for whoever is making that one."""
     charge = payment.charge
     row = payment.model_dump(exclude={"charge"}) | {
@@ -86,12 +86,12 @@ async def open_new(tx: AsyncConnection, payment: Payment, traceparent: str | Non
 
 async def lock_of_order(tx: AsyncConnection, order_id: UUID) -> Payment:
     """Waits for whoever is changing it. Raises sqlalchemy.exc.NoResultFound."""
-    return _kept((await tx.execute(_OF_ORDER, {"of": order_id})).one()).payment
+    return _stored((await tx.execute(_OF_ORDER, {"of": order_id})).one()).payment
 
 
-async def lock(tx: AsyncConnection, ids: Collection[UUID]) -> list[Kept]:
+async def lock(tx: AsyncConnection, ids: Collection[UUID]) -> list[StoredPayment]:
     """Those of these payments that exist. Waits for whoever is changing one of them."""
-    return [_kept(row) for row in await tx.execute(_MANY, {"ids": list(ids)})]
+    return [_stored(row) for row in await tx.execute(_MANY, {"ids": list(ids)})]
 
 
 async def change(tx: AsyncConnection, changed: Sequence[tuple[Payment, str | None]]) -> None:
@@ -119,21 +119,21 @@ async def postpone(tx: AsyncConnection, until: Mapping[UUID, datetime]) -> None:
         await tx.execute(_POSTPONE, [{"of": payment_id, "due_at": due_at} for payment_id, due_at in until.items()])
 
 
-async def claim(tx: AsyncConnection, *, now: datetime, lease: timedelta, at_most: int) -> list[Kept]:
+async def claim(tx: AsyncConnection, *, now: datetime, lease: timedelta, at_most: int) -> list[StoredPayment]:
     """Payments that are due, the longest waiting ones first; nobody else gets them before the lease runs out."""
     given = {"now": now, "leased_until": now + lease, "at_most": at_most}
-    return [_kept(row) for row in await tx.execute(_CLAIM, given)]
+    return [_stored(row) for row in await tx.execute(_CLAIM, given)]
 
 
 def _due_at(payment: Payment) -> datetime | None:
     return payment.changed_at if payment.operation else None
 
 
-def _kept(row: Row[*tuple[Any, ...]]) -> Kept:
+def _stored(row: Row[*tuple[Any, ...]]) -> StoredPayment:
     stored = dict(row._mapping)
     amount = {"amount": stored["amount"], "currency": stored["currency"]}
     stored["charge"] = None if stored["amount"] is None else {"amount": amount, "method": stored["method"]}
-    return Kept(
+    return StoredPayment(
         payment=Payment.model_validate(stored),
         attempts=stored["attempts"],
         first_attempt_at=stored["first_attempt_at"],

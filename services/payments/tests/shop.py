@@ -12,12 +12,12 @@ from chassis import outbox
 from chassis.database import Database
 from chassis.inbox import SqlInbox
 from chassis.messages import Event
-from payments.fake_provider import BackOffice, FakeProvider
-from payments.provider import Notice, Provider
+from payments.fake_provider import FakeProvider, FakeProviderWorker
+from payments.provider import Provider, ProviderCallback
+from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS
 from payments.tables import metadata, payments, provider_payments
-from payments.teller import Teller
-from payments.workers import Cashier
+from payments.workers import PaymentWorker
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -63,15 +63,15 @@ class Shop:
         self.database = database
         self.fake = FakeProvider(of_provider, hang_seconds=0, clock=lambda: self.now)
         self.between = between
-        self.cashier = self.new_cashier()
-        self.back_office = BackOffice(self.fake, self.hear)
+        self.worker = self.new_worker()
+        self.provider_worker = FakeProviderWorker(self.fake, self.handle_callback)
 
-    def new_cashier(self) -> Cashier:
+    def new_worker(self) -> PaymentWorker:
         """Another process."""
-        return Cashier(self.database, Teller(self.between(self.fake)), asyncio.Event())
+        return PaymentWorker(self.database, ProviderClient(self.between(self.fake)), asyncio.Event())
 
-    async def hear(self, notice: Notice) -> None:
-        await self.cashier.hear(notice, self.now)
+    async def handle_callback(self, callback: ProviderCallback) -> None:
+        await self.worker.handle_callback(callback, self.now)
 
     async def receive(self, *events: Event) -> None:
         """Each event in a transaction of its own, as the consumer hands them over; the handlers' time is the test's."""
@@ -85,7 +85,7 @@ class Shop:
 
     async def work(self) -> None:
         """Until nothing is due."""
-        while await self.cashier.round(self.now) + await self.back_office.round(self.now):
+        while await self.worker.run_once(self.now) + await self.provider_worker.run_once(self.now):
             pass
 
     async def rest(self) -> None:

@@ -35,7 +35,7 @@ async def test_orders_asks_and_is_answered_though_everything_is_sent_twice(
         for _ in range(2):
             sns.publish(
                 TopicArn=of_orders,
-                Message=event.wire(),
+                Message=event.to_json(),
                 MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
             )
 

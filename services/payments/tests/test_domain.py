@@ -11,12 +11,12 @@ from payments import domain
 from payments.domain import (
     Cancelling,
     Captured,
+    CaptureTimedOut,
     Charge,
     Contradiction,
     Declined,
     Message,
     Operation,
-    PatienceOver,
     Payment,
     Refunded,
     Request,
@@ -40,7 +40,7 @@ MESSAGES: list[Message] = [
     Declined("No money."),
     Voided(),
     Refunded(),
-    PatienceOver(),
+    CaptureTimedOut(),
 ]
 # What a state becomes by each message, in the order of MESSAGES. "again": nothing changes, and what is known is told
 # again. "-": nothing happens. "!": the provider contradicts itself.
@@ -87,7 +87,7 @@ def test_every_state_knows_what_to_make_of_every_message(state: State, message: 
             domain.after(before, message, LATER)
         return
 
-    after, news = domain.after(before, message, LATER)
+    after, outcome = domain.after(before, message, LATER)
 
     if step in ("again", "-"):
         assert after is before
@@ -95,7 +95,7 @@ def test_every_state_knows_what_to_make_of_every_message(state: State, message: 
     else:
         assert (after.state, after.version, after.changed_at) == (State(step), 8, LATER)
         told = TOLD.get(step)
-    assert (news.type if news else None) == told
+    assert (outcome.type if outcome else None) == told
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_every_state_knows_what_to_make_of_every_message(state: State, message: 
 def test_an_unknown_order_begins_with_a_payment_that_is_asked_for_or_that_will_never_be(
     request_: Request, state: State, operation: Operation | None, told: str | None
 ) -> None:
-    begun, news = domain.begin(request_, payment_id=PAYMENT, now=NOON)
+    begun, outcome = domain.begin(request_, payment_id=PAYMENT, now=NOON)
 
     assert (begun.state, begun.version, begun.operation, begun.changed_at) == (state, 1, operation, NOON)
     assert (begun.id, begun.order_id, begun.customer_id) == (PAYMENT, ORDER, "ada")
-    assert (news.type if news else None) == told
+    assert (outcome.type if outcome else None) == told
 
 
 def test_a_payment_without_a_charge_has_nothing_due() -> None:
@@ -129,17 +129,17 @@ def test_a_payment_without_a_charge_has_nothing_due() -> None:
     ],
 )
 def test_orders_is_told_why_a_payment_was_declined(state: State, message: Message, reason: str) -> None:
-    _, news = domain.after(payment(state), message, LATER)
+    _, outcome = domain.after(payment(state), message, LATER)
 
-    assert news == PaymentDeclined(order_id=ORDER, payment_id=PAYMENT, reason=reason)
+    assert outcome == PaymentDeclined(order_id=ORDER, payment_id=PAYMENT, reason=reason)
 
 
 def test_a_payment_that_was_given_up_is_declined_for_want_of_an_answer() -> None:
-    given_up, _ = domain.after(payment(State.REQUESTED), PatienceOver(), LATER)
-    _, news = domain.after(given_up, Voided(), LATER)
+    given_up, _ = domain.after(payment(State.REQUESTED), CaptureTimedOut(), LATER)
+    _, outcome = domain.after(given_up, Voided(), LATER)
 
     reason = "The payment provider did not answer in time."
-    assert news == PaymentDeclined(order_id=ORDER, payment_id=PAYMENT, reason=reason)
+    assert outcome == PaymentDeclined(order_id=ORDER, payment_id=PAYMENT, reason=reason)
 
 
 def test_what_the_provider_captured_is_known_by_its_name_for_it() -> None:
@@ -158,12 +158,12 @@ def test_each_operation_on_each_payment_has_a_key_of_its_own_and_always_the_same
 
 @given(st.lists(st.sampled_from(MESSAGES), max_size=12))
 def test_no_sequence_of_messages_tells_two_facts_under_one_number(messages: list[Message]) -> None:
-    known, news = domain.begin(RESERVED, payment_id=PAYMENT, now=NOON)
+    known, outcome = domain.begin(RESERVED, payment_id=PAYMENT, now=NOON)
     told: dict[int, object] = {}
     for message in messages:
         try:
-            known, news = domain.after(known, message, LATER)
+            known, outcome = domain.after(known, message, LATER)
         except Contradiction:
             continue
-        if news is not None:
-            assert told.setdefault(known.version, news) == news
+        if outcome is not None:
+            assert told.setdefault(known.version, outcome) == outcome

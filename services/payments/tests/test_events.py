@@ -44,7 +44,7 @@ async def test_an_event_that_cannot_be_understood_asks_for_nothing(shop: Shop, w
 
     with pytest.raises(ValidationError):
         await shop.receive(event.model_copy(update={"data": event.data | wrong}))
-    assert await shop.cashier.round(shop.now) == 0
+    assert await shop.worker.run_once(shop.now) == 0
 
 
 async def test_a_version_that_is_not_known_yet_is_not_guessed_at(shop: Shop) -> None:

@@ -10,8 +10,8 @@ from chassis.database import Database
 from chassis.money import Money
 from payments.bootstrap import PaymentsSettings
 from payments.domain import Captured, Charge, Declined, Refunded, Voided
-from payments.fake_provider import TOO_LATE, BackOffice, FakeProvider, RefusedError
-from payments.provider import Notice, OutcomeUnknownError, Pending
+from payments.fake_provider import TOO_LATE, FakeProvider, FakeProviderWorker, RefusedError
+from payments.provider import OutcomeUnknownError, Pending, ProviderCallback
 from payments.tables import provider_payments
 
 from .shop import NOON
@@ -91,20 +91,20 @@ async def test_what_was_captured_or_declined_stays_so_when_it_is_voided(fake: Fa
 
 async def test_a_slow_payment_is_called_back_about_twice(fake: FakeProvider, database: Database) -> None:
     reference = uuid4()
-    called: list[tuple[float, Notice]] = []
+    called: list[tuple[float, ProviderCallback]] = []
     seconds = 0.0
 
-    async def call_back(notice: Notice) -> None:
-        called.append((seconds, notice))
+    async def call_back(callback: ProviderCallback) -> None:
+        called.append((seconds, callback))
 
-    office = BackOffice(fake, call_back)
+    office = FakeProviderWorker(fake, call_back)
     assert await fake.capture("k", reference, charge("card-slow")) == Pending()
     for seconds in range(20):
-        await office.round(NOON + timedelta(seconds=seconds))
+        await office.run_once(NOON + timedelta(seconds=seconds))
 
     captured = await fake.capture("k", reference, charge("card-slow"))
     assert isinstance(captured, Captured)
-    assert called == [(2, Notice(reference, captured)), (5, Notice(reference, captured))]
+    assert called == [(2, ProviderCallback(reference, captured)), (5, ProviderCallback(reference, captured))]
     assert await books(database, reference) == (1250, 0)
 
 
@@ -117,10 +117,10 @@ async def test_a_payment_that_is_never_answered_is_captured_late_unless_it_is_vo
             await fake.capture(f"{reference}", reference, charge("card-timeout"))
     await fake.void("v", voided)
 
-    async def nobody(notice: Notice) -> None:
-        raise AssertionError(notice)
+    async def nobody(callback: ProviderCallback) -> None:
+        raise AssertionError(callback)
 
-    await BackOffice(fake, nobody).round(NOON + TOO_LATE)
+    await FakeProviderWorker(fake, nobody).run_once(NOON + TOO_LATE)
 
     assert await books(database, forgotten) == (1250, 0)
     assert await books(database, voided) == (0, 0)

@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from chassis.database import Database, password_from
+from chassis.database import Database
+from chassis.engine import password_from
 from chassis.messages import Event
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from payments.bootstrap import PaymentsSettings
 from payments.domain import TIMED_OUT, Captured, Charge, Declined, Refunded, Voided
-from payments.fake_provider import BackOffice
-from payments.provider import Notice, OutcomeUnknownError, Pending, Provider, ProviderUnavailableError
+from payments.fake_provider import FakeProviderWorker
+from payments.provider import OutcomeUnknownError, Pending, Provider, ProviderCallback, ProviderUnavailableError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .shop import Shop, cancelling, emptied, reserved
@@ -113,7 +114,7 @@ class Payments(RuleBasedStateMachine):
     def open(self, cancelled_first: set[int]) -> None:
         self.orders = {uuid4(): method for method in METHODS}
         self.sent: list[Event] = []
-        self.notices: list[Notice] = []
+        self.notices: list[ProviderCallback] = []
         self.fate = Fate()
         self.hindered = False
         self.runner.run(self._open())
@@ -131,16 +132,16 @@ class Payments(RuleBasedStateMachine):
         self._run(self.shop.receive(self.sent[number % len(self.sent)]), what)
 
     @rule(seconds=SECONDS, what=FAULTS, after=st.integers(0, 2))
-    def cashier_works(self, seconds: float, what: str | None, after: int) -> None:
+    def worker_works(self, seconds: float, what: str | None, after: int) -> None:
         self._pass(seconds)
-        self._run(self.shop.cashier.round(self.shop.now), what, after)
+        self._run(self.shop.worker.run_once(self.shop.now), what, after)
 
     @rule(seconds=SECONDS, what=FAULTS, after=st.integers(0, 2))
-    def two_cashiers_work_at_once(self, seconds: float, what: str | None, after: int) -> None:
+    def two_workers_work_at_once(self, seconds: float, what: str | None, after: int) -> None:
         async def both() -> None:
             async with asyncio.TaskGroup() as group:
-                for cashier in (self.shop.cashier, self.other):
-                    group.create_task(cashier.round(self.shop.now))
+                for worker in (self.shop.worker, self.other):
+                    group.create_task(worker.run_once(self.shop.now))
 
         self._pass(seconds)
         self._run(both(), what, after)
@@ -148,16 +149,16 @@ class Payments(RuleBasedStateMachine):
     @rule(number=ORDERS, what=FAULTS)
     def order_is_cancelled_at_once(self, number: int, what: str | None) -> None:
         self._receive(cancelling(list(self.orders)[number]))
-        self._run(self.shop.cashier.round(self.shop.now), what)
+        self._run(self.shop.worker.run_once(self.shop.now), what)
 
     @rule(what=st.none() | st.sampled_from(AT_A_COMMIT))
-    def provider_calls_back(self, what: str | None) -> None:
-        self._run(self.shop.back_office.round(self.shop.now), what)
+    def handle_provider_callback(self, what: str | None) -> None:
+        self._run(self.shop.provider_worker.run_once(self.shop.now), what)
 
     @precondition(lambda self: self.notices)
     @rule()
     def first_callback_comes_again(self) -> None:
-        self._run(self.shop.hear(self.notices[0]))
+        self._run(self.shop.handle_callback(self.notices[0]))
 
     @rule(down=st.booleans())
     def provider_goes_down_or_comes_up(self, down: bool) -> None:
@@ -190,18 +191,18 @@ class Payments(RuleBasedStateMachine):
         self.fate.what = None
 
     def _restart(self) -> None:
-        self.shop.cashier, self.other = self.shop.new_cashier(), self.shop.new_cashier()
+        self.shop.worker, self.other = self.shop.new_worker(), self.shop.new_worker()
 
     async def _open(self) -> None:
         await emptied(self.database)
         self.database.fate = self.fate
         self.shop = Shop(self.database, self.of_provider, lambda fake: Wire(fake, self.fate))
         self._restart()
-        self.shop.back_office = BackOffice(self.shop.fake, self._hear)
+        self.shop.provider_worker = FakeProviderWorker(self.shop.fake, self._hear)
 
-    async def _hear(self, notice: Notice) -> None:
-        self.notices.append(notice)
-        await self.shop.hear(notice)
+    async def _hear(self, callback: ProviderCallback) -> None:
+        self.notices.append(callback)
+        await self.shop.handle_callback(callback)
 
     async def _judge(self) -> None:
         """Everything that was sent comes at last, and everything that is due is done."""

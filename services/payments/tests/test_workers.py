@@ -1,4 +1,4 @@
-"""The cashier: quick, safe in any number, and not to be held up."""
+"""The worker: quick, safe in any number, and not to be held up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,10 +15,10 @@ from payments.bootstrap import PaymentsSettings
 from payments.domain import Captured, Charge, Declined, Refunded, Voided
 from payments.handlers import utc_now
 from payments.provider import Pending
+from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS
 from payments.tables import payments
-from payments.teller import Teller
-from payments.workers import AT_ONCE, Cashier, WakingInbox
+from payments.workers import AT_ONCE, PaymentWorker, WakingInbox
 from structlog.testing import capture_logs
 
 from tests.fixtures import eventually
@@ -51,8 +51,8 @@ async def at_once(reference: UUID, _charge: Charge) -> Captured:
     return Captured(f"pay_{reference}")
 
 
-def cashier_of(shop: Shop, stub: Stub, due: asyncio.Event | None = None) -> Cashier:
-    return Cashier(shop.database, Teller(stub), due or asyncio.Event())
+def worker_of(shop: Shop, stub: Stub, due: asyncio.Event | None = None) -> PaymentWorker:
+    return PaymentWorker(shop.database, ProviderClient(stub), due or asyncio.Event())
 
 
 async def states(database: Database) -> list[str]:
@@ -60,13 +60,13 @@ async def states(database: Database) -> list[str]:
         return sorted(await connection.scalars(sa.select(payments.c.state)))
 
 
-async def test_a_payment_is_captured_as_soon_as_it_is_asked_for_and_the_cashier_stops_when_it_is_told_to(
+async def test_a_payment_is_captured_as_soon_as_it_is_asked_for_and_the_payment_worker_stops_when_it_is_told_to(
     shop: Shop,
 ) -> None:
     stub, due, stopping = Stub(at_once), asyncio.Event(), asyncio.Event()
-    cashier = cashier_of(shop, stub, due)
+    worker = worker_of(shop, stub, due)
     inbox = WakingInbox(shop.database, due)
-    at_work = asyncio.create_task(cashier.run(stopping))
+    at_work = asyncio.create_task(worker.run(stopping))
     loop = asyncio.get_running_loop()
 
     async def captured() -> bool:
@@ -79,7 +79,7 @@ async def test_a_payment_is_captured_as_soon_as_it_is_asked_for_and_the_cashier_
         await inbox.handle([(event, HANDLERS[event.type])])
         await eventually(captured)
         taken.append(loop.time() - asked_at)
-    assert cashier.healthy()
+    assert worker.healthy()
     stopping.set()
     await asyncio.wait_for(at_work, 5)
 
@@ -90,7 +90,7 @@ async def test_a_payment_is_captured_as_soon_as_it_is_asked_for_and_the_cashier_
 
 async def test_payments_asked_for_by_another_process_are_found_each_second(shop: Shop) -> None:
     stopping = asyncio.Event()
-    at_work = asyncio.create_task(cashier_of(shop, Stub(at_once)).run(stopping))
+    at_work = asyncio.create_task(worker_of(shop, Stub(at_once)).run(stopping))
     shop.now = utc_now()
     await shop.receive(reserved(uuid4()))
 
@@ -112,7 +112,7 @@ async def test_a_quick_payment_does_not_wait_for_a_slow_one_to_be_told(shop: Sho
 
     slow, quick = uuid4(), uuid4()
     await shop.receive(reserved(slow, method="slow"), reserved(quick))
-    at_work = asyncio.create_task(cashier_of(shop, Stub(by_method)).round(NOON))
+    at_work = asyncio.create_task(worker_of(shop, Stub(by_method)).run_once(NOON))
 
     async def told() -> bool:
         return bool(await shop.told(quick))
@@ -126,11 +126,11 @@ async def test_a_quick_payment_does_not_wait_for_a_slow_one_to_be_told(shop: Sho
 
 async def test_outcomes_that_come_close_together_are_kept_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "GATHER_SECONDS", 5)
-    kept: list[int] = []
+    stored: list[int] = []
     record = handlers.record
 
     async def count(database: Database, answers: Mapping[UUID, Any], *rest: Any, **given: Any) -> None:
-        kept.append(len(answers))
+        stored.append(len(answers))
         await record(database, answers, *rest, **given)
 
     monkeypatch.setattr(handlers, "record", count)
@@ -141,17 +141,17 @@ async def test_outcomes_that_come_close_together_are_kept_together(shop: Shop, m
         return await at_once(reference, charge)
 
     await shop.receive(*(reserved(uuid4()) for _ in range(5)))
-    assert await cashier_of(shop, Stub(one_after_the_other)).round(NOON) == 5
+    assert await worker_of(shop, Stub(one_after_the_other)).run_once(NOON) == 5
 
-    assert kept == [5]
+    assert stored == [5]
     assert await states(shop.database) == ["captured"] * 5
 
 
-async def test_no_payment_is_worked_on_by_two_cashiers_at_once(shop: Shop) -> None:
+async def test_no_payment_is_worked_on_by_two_payment_workers_at_once(shop: Shop) -> None:
     stub = Stub(at_once)
     await shop.receive(*(reserved(uuid4()) for _ in range(20)))
 
-    done = await asyncio.gather(*(cashier_of(shop, stub).round(NOON) for _ in range(3)))
+    done = await asyncio.gather(*(worker_of(shop, stub).run_once(NOON) for _ in range(3)))
 
     assert sum(done) == 20
     assert len(set(stub.keys)) == len(stub.keys) == 20
@@ -163,12 +163,12 @@ async def test_a_payment_that_somebody_else_has_locked_is_left_to_them(shop: Sho
 
     async with shop.database.transaction() as tx:
         await store.lock_of_order(tx, locked)
-        assert await cashier_of(shop, Stub(at_once)).round(NOON) == 1
+        assert await worker_of(shop, Stub(at_once)).run_once(NOON) == 1
 
     assert await shop.told(other) == [("payment.captured", 2)]
 
 
-async def test_what_a_killed_cashier_had_begun_is_done_again_under_the_same_key_when_its_lease_is_over(
+async def test_what_a_killed_payment_worker_had_begun_is_done_again_under_the_same_key_when_its_lease_is_over(
     shop: Shop,
 ) -> None:
     never = asyncio.Event()
@@ -180,7 +180,7 @@ async def test_what_a_killed_cashier_had_begun_is_done_again_under_the_same_key_
     killed, other = Stub(hang), Stub(at_once)
     order = uuid4()
     await shop.receive(reserved(order))
-    dying = asyncio.create_task(cashier_of(shop, killed).round(NOON))
+    dying = asyncio.create_task(worker_of(shop, killed).run_once(NOON))
 
     async def asked() -> bool:
         return bool(killed.keys)
@@ -190,13 +190,13 @@ async def test_what_a_killed_cashier_had_begun_is_done_again_under_the_same_key_
     await asyncio.wait([dying])
 
     almost = NOON + schedule.LEASE - timedelta(seconds=1)
-    assert await cashier_of(shop, other).round(almost) == 0
-    assert await cashier_of(shop, other).round(NOON + schedule.LEASE) == 1
+    assert await worker_of(shop, other).run_once(almost) == 0
+    assert await worker_of(shop, other).run_once(NOON + schedule.LEASE) == 1
     assert other.keys == killed.keys
     assert await shop.told(order) == [("payment.captured", 2)]
 
 
-async def test_a_cashier_has_a_bounded_number_of_payments_in_hand(shop: Shop) -> None:
+async def test_a_payment_worker_has_a_bounded_number_of_payments_in_hand(shop: Shop) -> None:
     release = asyncio.Event()
 
     async def wait(reference: UUID, charge: Charge) -> Captured:
@@ -204,18 +204,18 @@ async def test_a_cashier_has_a_bounded_number_of_payments_in_hand(shop: Shop) ->
         return await at_once(reference, charge)
 
     stub = Stub(wait)
-    cashier = cashier_of(shop, stub)
+    worker = worker_of(shop, stub)
     await shop.receive(*(reserved(uuid4()) for _ in range(AT_ONCE + 1)))
-    first = asyncio.create_task(cashier.round(NOON))
+    first = asyncio.create_task(worker.run_once(NOON))
 
     async def full() -> bool:
         return len(stub.keys) == AT_ONCE
 
     await eventually(full)
-    assert await cashier.round(NOON) == 0
+    assert await worker.run_once(NOON) == 0
     release.set()
     assert await first == AT_ONCE
-    assert await cashier.round(NOON) == 1
+    assert await worker.run_once(NOON) == 1
 
 
 async def test_what_the_provider_is_asked_and_what_is_published_belongs_to_the_trace_of_the_order(shop: Shop) -> None:
@@ -228,27 +228,27 @@ async def test_what_the_provider_is_asked_and_what_is_published_belongs_to_the_t
 
     with tracing.continued(f"00-{trace}-00f067aa0ba902b7-01"):
         await shop.receive(reserved(uuid4()))
-    await cashier_of(shop, Stub(look)).round(NOON)
+    await worker_of(shop, Stub(look)).run_once(NOON)
 
     async with shop.database.connection() as connection:
         traces += (await connection.scalars(sa.select(outbox.table.c.traceparent))).all()
     assert [(each or "").split("-")[1:2] for each in traces] == [[trace], [trace]]
 
 
-async def test_the_cashier_outlives_a_database_that_is_down(settings: PaymentsSettings) -> None:
+async def test_the_payment_worker_outlives_a_database_that_is_down(settings: PaymentsSettings) -> None:
     nowhere = Database("postgresql://payments@127.0.0.1:1/payments")
     await nowhere.open()
-    cashier = Cashier(nowhere, Teller(Stub(at_once)), asyncio.Event())
+    worker = PaymentWorker(nowhere, ProviderClient(Stub(at_once)), asyncio.Event())
     stopping = asyncio.Event()
     with capture_logs() as logs:
-        at_work = asyncio.create_task(cashier.run(stopping))
+        at_work = asyncio.create_task(worker.run(stopping))
 
         async def told() -> bool:
             return "payments_not_claimed" in [entry["event"] for entry in logs]
 
         await eventually(told)
     assert not at_work.done()
-    assert cashier.healthy()
+    assert worker.healthy()
     stopping.set()
     await asyncio.wait_for(at_work, 5)
     await nowhere.close()

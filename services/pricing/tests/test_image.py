@@ -8,33 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws import build_context
+from infra import build_context
 from infra.local.binaries import MISSING, go
 from tests.tools.test_images import PINNED, ROOT, final_stage, from_context, instructions, last
 
+DOCKERFILE = ROOT / "services/pricing/Dockerfile"
 BASE = re.compile(r"gcr\.io/distroless/static-debian12:nonroot@sha256:[0-9a-f]{64}")
 
 
 def arguments(instruction: str) -> list[str]:
-    return [given for name, given in instructions("pricing") if name == instruction]
+    return [given for name, given in instructions(DOCKERFILE) if name == instruction]
 
 
 def sent() -> list[Path]:
-    dockerfile = ROOT / "services/pricing/Dockerfile"
-    return [file.relative_to(ROOT) for file in build_context.files(ROOT, dockerfile)]
+    return [file.relative_to(ROOT) for file in build_context.files(ROOT, DOCKERFILE)]
 
 
 def test_the_image_is_one_static_binary_that_runs_as_nobody() -> None:
-    assert final_stage("pricing") == [
+    assert final_stage(DOCKERFILE) == [
         ("FROM", "${BASE_IMAGE}"),
-        ("LABEL", last("pricing", "LABEL")),
+        ("LABEL", last("LABEL", DOCKERFILE)),
         ("COPY", "--from=build /pricing /pricing"),
         ("USER", "65532:65532"),
         ("EXPOSE", "8080"),
         ("ENTRYPOINT", '["/pricing"]'),
     ]
-    assert last("pricing", "ENV").split() == ["CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOTOOLCHAIN=local"]
-    assert '-trimpath -ldflags "-s -w" -o /pricing ./cmd/pricing' in last("pricing", "RUN")
+    assert last("ENV", DOCKERFILE).split() == ["CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOTOOLCHAIN=local"]
+    assert '-trimpath -ldflags "-s -w" -o /pricing ./cmd/pricing' in last("RUN", DOCKERFILE)
 
 
 def test_both_images_are_pinned_and_arguments_replace_them() -> None:
@@ -47,7 +47,7 @@ def test_both_images_are_pinned_and_arguments_replace_them() -> None:
 
 
 def test_the_compiler_is_the_one_that_the_modules_ask_for() -> None:
-    image = re.search(r"golang:(\d+)\.(\d+)\.(\d+)", (ROOT / "services/pricing/Dockerfile").read_text())
+    image = re.search(r"golang:(\d+)\.(\d+)\.(\d+)", DOCKERFILE.read_text())
     assert image is not None
     for module in ("services/pricing", "services/chassis/go"):
         wanted = re.search(r"^go (\d+)\.(\d+)\.(\d+)$", (ROOT / module / "go.mod").read_text(), re.MULTILINE)
@@ -56,7 +56,7 @@ def test_the_compiler_is_the_one_that_the_modules_ask_for() -> None:
 
 
 def test_what_is_copied_is_sent_and_what_is_sent_is_copied() -> None:
-    files, sources = sent(), [Path(source) for source in from_context("pricing")]
+    files, sources = sent(), [Path(source) for source in from_context(DOCKERFILE)]
 
     def lies_in(file: Path, source: Path) -> bool:
         return file == source or source in file.parents
@@ -84,7 +84,7 @@ def test_what_is_sent_is_enough_to_build_it(tmp_path: Path) -> None:
     for file in sent():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
-    environment = os.environ | dict(word.split("=", 1) for word in last("pricing", "ENV").split())
+    environment = os.environ | dict(word.split("=", 1) for word in last("ENV", DOCKERFILE).split())
 
     done = subprocess.run(
         [compiler, "build", "-o", str(tmp_path / "built"), "./cmd/pricing"],

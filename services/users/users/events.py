@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from chassis.messages import EventData, Reading
+from chassis.messages import EventData, EventReader
 
 
 class UserCreated(EventData):
@@ -22,4 +22,4 @@ class UserUpdated(EventData):
 
 
 PUBLISHED: tuple[type[EventData], ...] = (UserCreated, UserUpdated)
-READ: Mapping[str, Reading[Any]] = {}
+READ: Mapping[str, EventReader[Any]] = {}

@@ -22,7 +22,7 @@ ABANDONED_AFTER = timedelta(minutes=10)
 
 _CONFIG = AioConfig(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 # The last one: the identity was swept away between two of our calls. The next attempt makes a new one.
-_PASSING = frozenset({"TooManyRequestsException", "UserNotFoundException"})
+_TRANSIENT = frozenset({"TooManyRequestsException", "UserNotFoundException"})
 _WRONG_PASSWORD = frozenset({"NotAuthorizedException", "PasswordResetRequiredException", "UserNotConfirmedException"})
 
 
@@ -173,6 +173,6 @@ async def _translated_errors() -> AsyncIterator[None]:
         raise IdentitiesUnavailable from error
     except ClientError as error:
         overloaded = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
-        if overloaded or error.response["Error"]["Code"] in _PASSING:
+        if overloaded or error.response["Error"]["Code"] in _TRANSIENT:
             raise IdentitiesUnavailable from error
         raise

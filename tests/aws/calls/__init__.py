@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 RECORDED = FOLDER / "recorded.yaml"
 BY_HAND = FOLDER / "by_hand.yaml"
 HEAD = """\
-# Every call of the AWS provider in the story of tests/integration/test_emulated.py: as which action IAM judges it, by
+# Every call of the AWS provider in the story of tests/integration: as which action IAM judges it, by
 # which commands of the engine it was made, on what (* for names and numbers; "*" alone: the request names nothing),
 # whether it hands over a role, and whether it tags. Written by `SHOP_RECORD=1 make integration`; without SHOP_RECORD,
 # that fails on a call that is not here. What roles may do is held against it by tests/aws/test_calls.py.

@@ -7,9 +7,9 @@ import boto3
 import psycopg
 
 from tests.fixtures import wait_for
-from tests.integration.data_plane.resolving import address
-from tests.integration.data_plane.settings import ACCOUNT, REGION
 from tests.integration.data_plane.shop_stand_in import World, may
+from tests.integration.harness.aws.data_plane.resolving import address
+from tests.integration.harness.aws.data_plane.settings import ACCOUNT, REGION
 
 PORT = 5432
 

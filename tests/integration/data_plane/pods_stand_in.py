@@ -12,6 +12,7 @@ from socketserver import TCPServer
 from typing import Any
 
 PORT = 8080
+FIRST, SECOND = "10.244.0.11", "10.244.0.12"
 GONE = "10.244.0.250"
 SLOW_SECONDS = 3
 SLOW = "/orders/slow"

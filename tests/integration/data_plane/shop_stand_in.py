@@ -9,14 +9,14 @@ from typing import Any
 import boto3
 import httpx
 
-from infra.aws.entrance import SERVICE_HEADER
+from infra.capabilities.routes.aws import SERVICE_HEADER
 from shop.outputs import Outputs
 from tests.fixtures import wait_for
-from tests.integration.control_plane import ControlPlane
 from tests.integration.data_plane.pods_stand_in import PORT, Pod
-from tests.integration.data_plane.settings import ACCOUNT, REGION
-from tests.integration.emulators import Aws
-from tests.integration.pods.network import POD_IDENTITY
+from tests.integration.harness.aws.account import Aws
+from tests.integration.harness.aws.data_plane.settings import ACCOUNT, REGION
+from tests.integration.harness.cluster.control_plane import ControlPlane
+from tests.integration.harness.machine.network import POD_IDENTITY
 
 CLUSTER, NAMESPACE, SERVICE = "shop-emulated", "shop", "orders"
 SCOPE = "orders/read"
@@ -94,8 +94,8 @@ class World:
         )
 
     def topic_with_queue(self, name: str, *, let_in: bool) -> tuple[str, str]:
-        """The ARN of a topic, and the URL of a queue that subscribes to it, with the policy that infra/aws/messaging.py
-        gives a queue; it lets this topic in, or another."""
+        """The ARN of a topic, and the URL of a queue that subscribes to it, with the policy of
+        infra/capabilities/messages/aws.py; it lets this topic in, or another."""
         sns, sqs, arn = self.aws.client("sns"), self.aws.client("sqs"), f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         topic = str(sns.create_topic(Name=name, Tags=tag_list(OWN))["TopicArn"])
         of_topic = {
@@ -183,7 +183,7 @@ def _load_balancer(aws: Aws) -> tuple[dict[str, str], str]:
     """Its target groups, by service, and its listener."""
     elb = aws.client("elbv2")
     subnet = aws.client("ec2").describe_subnets()["Subnets"][0]
-    balancer = elb.create_load_balancer(Name="entrance", Subnets=[subnet["SubnetId"]])["LoadBalancers"][0]
+    balancer = elb.create_load_balancer(Name="shop", Subnets=[subnet["SubnetId"]])["LoadBalancers"][0]
     fixed = {"ContentType": "application/json", "MessageBody": '{"message":"Not Found"}', "StatusCode": "404"}
     listener = elb.create_listener(
         LoadBalancerArn=balancer["LoadBalancerArn"],
@@ -264,7 +264,7 @@ def _api(aws: Aws, people: Outputs, listener: str) -> str:
 
 
 def _integration(gateway: Any, api: str, link: str, listener: str, service: str) -> str:
-    """As infra/aws/entrance.py has it."""
+    """As infra/capabilities/routes/aws.py has it."""
     made = gateway.create_integration(
         ApiId=api,
         IntegrationType="HTTP_PROXY",

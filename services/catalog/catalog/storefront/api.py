@@ -18,8 +18,8 @@ from strawberry.types.execution import ExecutionResult
 from catalog import handlers
 from catalog.callees import Inventory, Pricing
 from catalog.domain import Product
+from catalog.storefront.batch_lookups import BatchLookup, LookupScheduler
 from catalog.storefront.limits import MAX_TEXT
-from catalog.storefront.lookups import Lookup, Rounds
 from catalog.storefront.schema import Context, schema
 
 EXECUTION_SECONDS = 5.0
@@ -99,14 +99,14 @@ async def _context(database: Database, pricing: Pricing, inventory: Inventory) -
         found = {product.sku: product for product in await handlers.find_all(database, skus)}
         return [found.get(sku) for sku in skus]
 
-    prices, stock = Lookup(pricing.prices), Lookup(inventory.stock)
+    prices, stock = BatchLookup(pricing.prices), BatchLookup(inventory.stock)
     try:
         yield Context(
             database=database,
             products=DataLoader(find),
             prices=prices,
             stock=stock,
-            rounds=Rounds(prices, stock),
+            lookups=LookupScheduler(prices, stock),
         )
     finally:
         await asyncio.gather(prices.close(), stock.close())

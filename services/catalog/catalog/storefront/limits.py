@@ -21,7 +21,7 @@ from graphql import (
 )
 from graphql.execution import get_argument_values, get_variable_values
 
-from catalog.callees import AT_ONCE
+from catalog.callees import MAX_PRODUCTS_PER_CALL
 from catalog.domain import MAX_SEARCH
 
 MAX_TEXT = 8_000
@@ -33,7 +33,7 @@ MAX_FIELDS = 150
 MAX_ALIASES = 20
 MAX_DIRECTIVES = 20
 MAX_FRAGMENTS = 20
-MAX_PRODUCTS = AT_ONCE
+MAX_PRODUCTS = MAX_PRODUCTS_PER_CALL
 """Products of an answer: what pricing and inventory are asked for in one call."""
 MAX_COST = 2_500
 """Fields of an answer: a field below a list counts as often as the list may be long."""
@@ -66,7 +66,7 @@ class _Size:
     aliases: int = 0
     directives: int = 0
 
-    def beside(self, other: "_Size") -> "_Size":
+    def combined(self, other: "_Size") -> "_Size":
         return _Size(
             max(self.depth, other.depth),
             self.fields + other.fields,
@@ -101,7 +101,7 @@ def check_shape(document: DocumentNode) -> None:
     measured: dict[str, _Size | None] = {}
     sizes = [_measured(name, fragments, measured) for name in fragments]
     # Fragments that nothing spreads are validated as well.
-    sizes.append(_size(operation.selection_set, fragments, measured).beside(_Size(directives=_directives(operation))))
+    sizes.append(_size(operation.selection_set, fragments, measured).combined(_Size(directives=_directives(operation))))
     for size in sizes:
         for what, count, most in (
             ("levels", size.depth, MAX_DEPTH),
@@ -178,7 +178,7 @@ def _size(
                 )
             case _:
                 raise TypeError(f"no selection: {node.kind}")
-        total = total.beside(size).beside(_Size(directives=_directives(node)))
+        total = total.combined(size).combined(_Size(directives=_directives(node)))
     return total
 
 

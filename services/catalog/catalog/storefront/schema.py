@@ -16,9 +16,9 @@ from strawberry.types.execution import ExecutionContext
 from catalog import domain, handlers
 from catalog.api import CURSOR
 from catalog.domain import PriceSource, StockSource
-from catalog.storefront.gate import Gate
+from catalog.storefront.batch_lookups import BatchLookup, LookupScheduler
 from catalog.storefront.limits import BadInput
-from catalog.storefront.lookups import Lookup, Rounds
+from catalog.storefront.validation import QueryValidation
 
 MinorUnits = NewType("MinorUnits", int)
 
@@ -29,9 +29,9 @@ class Context:
 
     database: Database
     products: DataLoader[str, domain.Product | None]
-    prices: Lookup[domain.Price]
-    stock: Lookup[domain.Stock]
-    rounds: Rounds
+    prices: BatchLookup[domain.Price]
+    stock: BatchLookup[domain.Stock]
+    lookups: LookupScheduler
 
 
 Info = strawberry.Info[Context, None]
@@ -103,7 +103,7 @@ class ProductConnection:
 
 
 async def _product(info: Info, sku: str) -> Product | None:
-    with info.context.rounds.searching():
+    with info.context.lookups.root_field():
         found = await info.context.products.load(sku)
         return None if found is None else _shown(found)
 
@@ -117,7 +117,7 @@ async def _products(
     first: Annotated[int, strawberry.argument(description="1 to 100.")] = DEFAULT_LIMIT,
     after: str | None = None,
 ) -> ProductConnection:
-    with info.context.rounds.searching():
+    with info.context.lookups.root_field():
         found = await handlers.page(
             info.context.database, search=search, category=category, after=_key(after), limit=first + 1
         )
@@ -141,7 +141,7 @@ class _Schema(strawberry.Schema):
 
 schema = _Schema(
     query=Query,
-    extensions=[Gate],
+    extensions=[QueryValidation],
     config=StrawberryConfig(
         scalar_map={
             MinorUnits: strawberry.scalar(

@@ -7,7 +7,7 @@ cancelling waits for the money, cancelled for the stock.
 from datetime import datetime, timedelta
 
 from chassis.money import Money
-from chassis.pacing import growing
+from chassis.pacing import exponential_backoff
 
 from orders.domain.order import (
     Cancellation,
@@ -23,7 +23,7 @@ from orders.domain.order import (
     StockReserved,
 )
 
-PATIENCE = {
+TIMEOUTS = {
     # Inventory answers from its own database, in milliseconds. Five minutes outlast its deployment or a fail-over of
     # its database, and a customer who still watches the order.
     Status.PLACED: timedelta(minutes=5),
@@ -34,7 +34,7 @@ PATIENCE = {
 }
 REPEAT_FIRST_SECONDS = 5.0
 """Longer than a healthy answer takes, by a wide margin."""
-REPEAT_MOST_SECONDS = 60.0
+REPEAT_MAX_SECONDS = 60.0
 """How much longer than the outage of the other service a customer waits for the money at most."""
 
 
@@ -95,12 +95,12 @@ def deadline(order: Order, now: datetime) -> datetime | None:
     """When to do something about an order that has been in its state since `now`; None for one that has ended."""
     if order.ended:
         return None
-    return now + PATIENCE.get(order.status, repeat_after(1))
+    return now + TIMEOUTS.get(order.status, repeat_after(1))
 
 
 def repeat_after(attempt: int) -> timedelta:
     """How long to wait for the answer after the fact was published `attempt` times (1, 2, ...)."""
-    seconds = growing(attempt, first_seconds=REPEAT_FIRST_SECONDS, most_seconds=REPEAT_MOST_SECONDS)
+    seconds = exponential_backoff(attempt, first_seconds=REPEAT_FIRST_SECONDS, max_seconds=REPEAT_MAX_SECONDS)
     return timedelta(seconds=seconds)
 
 

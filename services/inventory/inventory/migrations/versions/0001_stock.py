@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from chassis.dialects import UtcDateTime, text
 from chassis.migrations import create_inbox, create_outbox
+from chassis.sql import UtcDateTime, text
 
 revision = "0001"
 down_revision = None

@@ -1,1 +1,0 @@
-"""What runs the pods of the integration tests for real: a private network, a node, images, names, certificates."""
