@@ -80,7 +80,7 @@ class _Walk:
             case yaml.MappingNode():
                 spans = [(key.start_mark.index, _end(self._text, value)) for key, value in node.value]
                 for index, (key, value) in enumerate(node.value):
-                    if key.value.lower() in ("description", "sid"):
+                    if key.value == "Sid" or key.value.lower().endswith("description"):
                         continue  # a text for people
                     inside = f"{place}.{key.value}".lstrip(".")
                     yield self._without(spans, index, inside, bool(node.flow_style))
