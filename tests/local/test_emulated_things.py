@@ -47,7 +47,7 @@ def test_a_subscription_brings_no_more_when_it_is_removed(emulator: Emulator, qu
 
 
 @pytest.mark.parametrize("part", ["", "-dead"])
-def test_a_queue_of_which_a_part_is_missing_is_not_there_and_is_mended(
+def test_a_queue_of_which_a_part_is_missing_is_not_there_and_is_made_again(
     part: str, emulator: Emulator, queue: Properties
 ) -> None:
     sqs = client("sqs", emulator.url)

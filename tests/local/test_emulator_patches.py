@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import mended
+from infra.local import ministack_patches as patches
 
 
 def queue(*visible_at: float, fifo: bool = False) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def queue(*visible_at: float, fifo: bool = False) -> dict[str, Any]:
 
 def test_the_first_messages_that_are_visible_are_received_and_hidden_with_new_receipts() -> None:
     receipts = iter(["a", "b", "c"])
-    collect = mended._collecting(lambda *_: [], lambda: next(receipts))
+    collect = patches._collecting(lambda *_: [], lambda: next(receipts))
     waiting = queue(0, time.time() + 3600, 0, 0)
     waiting["messages"][2]["first_receive_at"] = 7.0
     before = time.time()
@@ -37,7 +37,7 @@ def test_a_fifo_queue_is_left_to_the_emulator() -> None:
     given: list[Any] = []
     ordered = queue(0, fifo=True)
 
-    assert mended._collecting(lambda *asked: [given.append(asked) or {"its": "own"}], str)(ordered, 2, 30) == [
+    assert patches._collecting(lambda *asked: [given.append(asked) or {"its": "own"}], str)(ordered, 2, 30) == [
         {"its": "own"}
     ]
     assert given == [(ordered, 2, 30)]
@@ -48,7 +48,7 @@ def test_a_queue_is_looked_through_for_old_messages_once_a_second_each_for_itsel
 ) -> None:
     now, expired = 100.0, []
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    expire = mended._now_and_then(lambda each: expired.append(each["attributes"]["QueueArn"]))
+    expire = patches._now_and_then(lambda each: expired.append(each["attributes"]["QueueArn"]))
     one, other = queue(), {"attributes": {"QueueArn": "arn:other"}}
 
     for each in (one, one, other):
@@ -77,7 +77,7 @@ def deleting(waiting: dict[str, Any], looked_through: list[Any]) -> Any:
         assert (url, action) == ("http://queue", "sqs:DeleteMessage")
         return waiting
 
-    return mended._deleting(its_own, find)
+    return patches._deleting(its_own, find)
 
 
 @pytest.mark.parametrize("data", [{"QueueUrl": "http://queue"}, {}])
@@ -137,7 +137,7 @@ async def test_only_programs_of_this_machine_reach_the_emulator(headers: dict[st
     async def send(message: Any) -> None:
         sent.append(message)
 
-    guarded = mended.for_programs_only(emulator)
+    guarded = patches.for_programs_only(emulator)
     await guarded({"type": "lifespan"}, receive, send)
     assert reached.pop() == ("lifespan", receive, send)
 
