@@ -20,7 +20,7 @@ def mutants(file: str, source: bytes) -> Iterator[Mutant]:
 
 
 def is_another(mutant: Mutant, source: bytes) -> bool:
-    """Whether it is a program, and not the same one. Takes a hundred times as long as to make it."""
+    """Whether it is a program, and not the same one."""
     try:
         return ast.dump(ast.parse(mutant.of(source))) != ast.dump(ast.parse(source))
     except SyntaxError:

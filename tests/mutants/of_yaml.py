@@ -49,7 +49,7 @@ def mutants(file: str, source: bytes) -> Iterator[Mutant]:
 
 
 def is_another(mutant: Mutant, source: bytes) -> bool:
-    """Whether it is YAML, and not the same. Takes a hundred times as long as to make it."""
+    """Whether it is YAML, and not the same."""
     try:
         return _meaning(mutant.of(source)) != _meaning(source)
     except yaml.YAMLError:

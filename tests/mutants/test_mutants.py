@@ -8,10 +8,11 @@ from unittest.mock import patch
 import pytest
 
 from tests.mutants import asking, of_makefile, of_python, of_yaml, recording, survivors
-from tests.mutants.__main__ import all_mutants, mutated_files
+from tests.mutants.__main__ import mutated_files
 from tests.mutants.concern import Concern
 from tests.mutants.forks import forked
 from tests.mutants.judge import Verdict
+from tests.mutants.kinds import all_mutants
 from tests.mutants.mutant import Mutant
 from tests.mutants.places import at_import, statement
 from tests.mutants.report import Report, at_least, interval
@@ -161,7 +162,9 @@ def test_a_survivor_is_known_by_file_place_and_change_and_brackets_are_themselve
 
 def test_every_survivor_that_is_explained_can_still_be_made() -> None:
     known = survivors.read()
-    made = list(all_mutants([file for file in mutated_files() if any(fnmatchcase(file, each.file) for each in known)]))
+    made = list(
+        all_mutants(ROOT, [file for file in mutated_files() if any(fnmatchcase(file, each.file) for each in known)])
+    )
 
     assert [each for each in known if not any(each.is_of(mutant) for mutant in made)] == []
 
