@@ -68,6 +68,8 @@ def _line(before: bytes, after: bytes) -> str:
         ("for a in b:\n    if a: continue\n    f(a)", "drop continue", "if a: pass"),
         ("def f():\n    if a: return b\n    g()", "drop return b", "if a: pass"),
         ("def f():\n    if a: raise E\n    g()", "drop raise E", "if a: pass"),
+        ("def f():\n    if a: yield b", "drop yield b", "if a: yield from ()"),
+        ('match a:\n    case "b": g()', '"b" -> "b-x"', 'case "b-x": g()'),
         ("class A:\n    @field_validator\n    def f(): g()", "drop @field_validator", ""),
     ],
 )
