@@ -37,9 +37,11 @@ def test_a_fifo_queue_is_left_to_the_emulator() -> None:
     given: list[Any] = []
     ordered = queue(0, fifo=True)
 
-    assert patches._collecting(lambda *asked: [given.append(asked) or {"its": "own"}], str)(ordered, 2, 30) == [
-        {"its": "own"}
-    ]
+    def its_own(*asked: Any) -> list[dict[str, Any]]:
+        given.append(asked)
+        return [{"its": "own"}]
+
+    assert patches._collecting(its_own, str)(ordered, 2, 30) == [{"its": "own"}]
     assert given == [(ordered, 2, 30)]
 
 
@@ -82,7 +84,7 @@ def deleting(waiting: dict[str, Any], looked_through: list[Any]) -> Any:
 
 @pytest.mark.parametrize("data", [{"QueueUrl": "http://queue"}, {}])
 def test_a_batch_is_deleted_among_those_that_it_names_and_all_others_stay(data: dict[str, str]) -> None:
-    waiting, looked_through = queue(0, 0, 0), []
+    waiting, looked_through = queue(0, 0, 0), list[Any]()
     url = "http://queue" if not data else "http://other"
 
     answer = deleting(waiting, looked_through)({**data, "Entries": [{"ReceiptHandle": "old-1"}, {}]}, url)
@@ -93,7 +95,7 @@ def test_a_batch_is_deleted_among_those_that_it_names_and_all_others_stay(data: 
 
 
 def test_what_is_named_and_not_deleted_stays_too_also_when_the_call_is_refused() -> None:
-    waiting, looked_through = queue(0, 0), []
+    waiting, looked_through = queue(0, 0), list[Any]()
     entries = [{"ReceiptHandle": "old-0"}, {"ReceiptHandle": "raise"}]
 
     with pytest.raises(LookupError):
@@ -104,7 +106,7 @@ def test_what_is_named_and_not_deleted_stays_too_also_when_the_call_is_refused()
 
 
 def test_a_batch_of_a_fifo_queue_is_left_to_the_emulator() -> None:
-    waiting, looked_through = queue(0, 0, fifo=True), []
+    waiting, looked_through = queue(0, 0, fifo=True), list[Any]()
 
     deleting(waiting, looked_through)({"QueueUrl": "http://queue", "Entries": []}, "")
 
