@@ -173,7 +173,7 @@ def test_sample_customers_order_and_their_ends_are_counted(
 def test_products_of_which_orders_has_not_heard_yet_are_waited_for(
     found: Outputs, console: Console, orders_placed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample_orders, "NEWS_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sample_orders, "NEW_PRODUCT_POLL_SECONDS", 0.01)
     orders_placed(*[problem(422, "Order refused", "Not sold here: TEA-1.")] * 7, Answer(201, order()))
 
     assert sum(int(line[2]) for line in shown(found, console)) == 5
@@ -182,7 +182,7 @@ def test_products_of_which_orders_has_not_heard_yet_are_waited_for(
 def test_products_that_are_never_sold_are_an_error(
     found: Outputs, console: Console, orders_placed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample_orders, "NEWS_SECONDS", 0)
+    monkeypatch.setattr(sample_orders, "NEW_PRODUCT_SECONDS", 0)
     orders_placed(problem(422, "Order refused", "Not sold here: TEA-1."))
 
     with pytest.raises(Refused, match="Not sold here"):
