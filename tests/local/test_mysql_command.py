@@ -6,10 +6,10 @@ from typing import Any
 
 import pymysql
 import pytest
-from infra.local.servers import Account, ServerUnavailable
 
 from infra.local import databases, mysql
 from infra.local.databases import _MysqlDatabaseProvider
+from infra.local.postgresql import Account, ServerUnavailable
 from tests.fixtures import free_port
 
 Install = Callable[..., Path]
