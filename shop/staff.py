@@ -12,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.command_line import run
+from infra.contract import STAFF
 from infra.local import cloud
 from shop import outputs
 from shop.errors import NotUp, ShopError
@@ -19,8 +20,6 @@ from shop.outputs import LOCAL, Outputs
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
-
-GROUP = "staff"
 
 
 class UserNotFound(ShopError):
@@ -37,7 +36,7 @@ def add_to_staff(found: Outputs, email: str) -> None:
     if found.user_pool_id is None:
         raise NotUp("the stack has no output user_pool_id: bring it up again")
     try:
-        _cognito(found).admin_add_user_to_group(UserPoolId=found.user_pool_id, Username=email, GroupName=GROUP)
+        _cognito(found).admin_add_user_to_group(UserPoolId=found.user_pool_id, Username=email, GroupName=STAFF)
     except ClientError as error:
         if error.response["Error"]["Code"] == "UserNotFoundException":
             raise UserNotFound(f"nobody has signed up as {email}") from None
