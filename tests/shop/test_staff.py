@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from infra.contract import STAFF
 from shop.errors import NotUp, ShopError
 from shop.outputs import Outputs
-from shop.staff import GROUP, UserNotFound, add_to_staff
+from shop.staff import UserNotFound, add_to_staff
 from tests.fixtures import Emulator
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def cognito(emulator: Emulator) -> "CognitoIdentityProviderClient":
 def found(emulator: Emulator, cognito: "CognitoIdentityProviderClient") -> Outputs:
     """A pool with the group and one person."""
     pool = cognito.create_user_pool(PoolName="people", UsernameAttributes=["email"])["UserPool"]["Id"]
-    cognito.create_group(UserPoolId=pool, GroupName=GROUP)
+    cognito.create_group(UserPoolId=pool, GroupName=STAFF)
     cognito.admin_create_user(UserPoolId=pool, Username=EMAIL, MessageAction="SUPPRESS")
     return outputs(user_pool_id=pool, aws_endpoint=emulator.url)
 
