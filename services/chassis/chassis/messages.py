@@ -51,7 +51,7 @@ class Event(BaseModel):
         return value
 
     def to_json(self) -> str:
-        """The JSON of the message body, in ASCII: SQS refuses some characters, as U+FFFE, but not their escapes."""
+        """The JSON of the message body, in ASCII: SQS refuses some characters, like U+FFFE, but not their escapes."""
         return self.model_dump_json(ensure_ascii=True)
 
 
