@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import grpc.aio
@@ -16,6 +17,7 @@ from chassis.grpc import GrpcClient, GrpcRefusedError
 from google.protobuf.wrappers_pb2 import StringValue
 from opentelemetry import trace
 from prometheus_client import REGISTRY
+from purgatory.domain import model as circuits
 
 from tests.fixtures import eventually
 
@@ -223,8 +225,12 @@ async def test_a_callee_that_is_away_for_long_is_looked_for_about_each_second() 
             await asyncio.sleep(0.02)
 
 
-async def test_after_failures_in_a_row_nobody_is_asked_until_the_circuit_closes_again(callee: Callee) -> None:
-    async with calling(callee.url, attempts=1, failures_to_open=2, open_seconds=0.2) as client:
+async def test_after_failures_in_a_row_nobody_is_asked_until_the_circuit_closes_again(
+    callee: Callee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(circuits, "time", SimpleNamespace(time=lambda: now))
+    async with calling(callee.url, attempts=1, failures_to_open=2, open_seconds=10) as client:
         bad = grpc.StatusCode.UNAVAILABLE
         callee.script = [bad, "echo", bad, bad]
         assert [await answers(client) for _ in range(4)] == [False, True, False, False]
@@ -233,7 +239,8 @@ async def test_after_failures_in_a_row_nobody_is_asked_until_the_circuit_closes_
         assert not await answers(client)
         assert len(callee.calls) == 4  # not asked
 
-        await eventually(lambda: answers(client))
+        now += 10.1
+        assert await answers(client)
         assert len(callee.calls) == 5
         assert circuit() == 0
 
