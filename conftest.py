@@ -61,7 +61,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def authorities_read_once() -> Iterator[None]:
     """Each client of HTTP would read the certificates of all authorities, which takes longer than most tests."""
     make = ssl.create_default_context
-    of_everybody = {"cafile": os.environ.get("SSL_CERT_FILE") or certifi.where()}
+    of_everybody: dict[str, Any] = {"cafile": os.environ.get("SSL_CERT_FILE") or certifi.where()}
     known = make(**of_everybody)
 
     def made(*args: Any, **options: Any) -> ssl.SSLContext:

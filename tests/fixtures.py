@@ -231,7 +231,7 @@ def make_queue(emulator: Emulator) -> Callable[..., Queue]:
     sqs, sns = client_of("sqs", emulator.url), client_of("sns", emulator.url)
 
     def arn(url: str) -> str:
-        return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     def make(topic_arn: str, event_types: Sequence[str], max_deliveries: int = 3, visibility_seconds: int = 2) -> Queue:
         name = f"queue-{secrets.token_hex(4)}"
