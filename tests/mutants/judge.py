@@ -104,10 +104,11 @@ class Judge:
         source = Path(file).read_bytes()
         if self._concern.is_run_by(recorded.started, file):
             return recorded.sound
-        if at_import(source, mutant.start):
+        lines = statement(source, mutant.start)
+        if at_import(source, mutant.start) or recorded.runs_at_collection(file, lines):
             near = group.startswith(GOLDEN) or self._concern.is_near(file, group)
             return recorded.sound if near and recorded.imports(file) else set()
-        return recorded.running(file, statement(source, mutant.start))
+        return recorded.running(file, lines)
 
     def _ask(self, mutant: Mutant, chosen: Mapping[str, Sequence[str]]) -> tuple[str, float]:
         path = Path(mutant.file)
