@@ -75,8 +75,11 @@ mutants: .venv/.synced ## which one-place changes no quick test notices: all, or
 # files: to make it anew takes longer than a quarter of the tests.
 unit test coverage: export PYTHONDONTWRITEBYTECODE :=
 
-unit: .venv/.synced ## the quick tests, under a minute on two cores
+unit: .venv/.synced ## the quick tests
 	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal --hypothesis-profile quick -m "$(QUICK)" $(TESTS)
+
+coverage: .venv/.synced ## the quick tests, and which lines they leave out: no fewer than pyproject.toml says
+	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal --timeout 300 --cov -m "$(QUICK)" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)

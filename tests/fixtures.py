@@ -22,7 +22,7 @@ import boto3
 import psycopg
 import pytest
 
-from infra.local import servers
+from infra.local import postgresql
 from tests.tokens import Issuer
 
 T = TypeVar("T")
@@ -149,10 +149,10 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
         password_file = Path(folder) / "password"
         password_file.write_text(server.password)
         data = Path(folder) / "data"
-        servers.initialise(data, password_file)
+        postgresql.initialise(data, password_file)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
-                servers.postgres_command(data, str(server.port), [*settings, "max_connections=200"]),
+                postgresql.postgres_command(data, str(server.port), [*settings, "max_connections=200"]),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=data,

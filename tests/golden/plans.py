@@ -63,8 +63,7 @@ def _laptop(services: Path) -> Callable[[], None]:
 
 def _schema() -> str:
     """Every key that `Pulumi.<stack>.yaml` may have, its bounds and its default."""
-    settings = import_module("stacks.settings")
-    models = (settings.AwsSettings, settings.LocalSettings)
+    models = (import_module("stacks.aws_settings").AwsSettings, import_module("stacks.settings").LocalSettings)
     return yaml.safe_dump({model.__name__: model.model_json_schema() for model in models}, width=120)
 
 

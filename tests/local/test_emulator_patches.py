@@ -18,7 +18,7 @@ def queue(*visible_at: float, fifo: bool = False) -> dict[str, Any]:
 
 def test_the_first_messages_that_are_visible_are_received_and_hidden_with_new_receipts() -> None:
     receipts = iter(["a", "b", "c"])
-    collect = patches._collecting(lambda *_: [], lambda: next(receipts))
+    collect = patches._first_visible(lambda *_: [], lambda: next(receipts))
     waiting = queue(0, time.time() + 3600, 0, 0)
     waiting["messages"][2]["first_receive_at"] = 7.0
     before = time.time()
@@ -41,7 +41,7 @@ def test_a_fifo_queue_is_left_to_the_emulator() -> None:
         given.append(asked)
         return [{"its": "own"}]
 
-    assert patches._collecting(its_own, str)(ordered, 2, 30) == [{"its": "own"}]
+    assert patches._first_visible(its_own, str)(ordered, 2, 30) == [{"its": "own"}]
     assert given == [(ordered, 2, 30)]
 
 
@@ -50,7 +50,7 @@ def test_a_queue_is_looked_through_for_old_messages_once_a_second_each_for_itsel
 ) -> None:
     now, expired = 100.0, []
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    expire = patches._now_and_then(lambda each: expired.append(each["attributes"]["QueueArn"]))
+    expire = patches._once_a_second(lambda each: expired.append(each["attributes"]["QueueArn"]))
     one, other = queue(), {"attributes": {"QueueArn": "arn:other"}}
 
     for each in (one, one, other):
@@ -79,7 +79,7 @@ def deleting(waiting: dict[str, Any], looked_through: list[Any]) -> Any:
         assert (url, action) == ("http://queue", "sqs:DeleteMessage")
         return waiting
 
-    return patches._deleting(its_own, find)
+    return patches._deleting_in_one_pass(its_own, find)
 
 
 @pytest.mark.parametrize("data", [{"QueueUrl": "http://queue"}, {}])

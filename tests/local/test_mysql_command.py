@@ -10,7 +10,7 @@ import pytest
 from infra.local import databases, mysql
 from infra.local.databases import _DatabaseProvider, _MysqlDatabaseProvider
 from infra.local.errors import ServerAway
-from infra.local.servers import Account, ServerUnavailable
+from infra.local.postgresql import Account, ServerUnavailable
 from tests.fixtures import free_port
 
 Install = Callable[..., Path]
