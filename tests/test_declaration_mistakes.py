@@ -242,6 +242,7 @@ def test_any_document_is_a_declaration_or_is_refused_and_never_anything_else(tex
         ("pg-things", "is taken: database servers have a `pg_things` of their own; choose another"),
         ("rdsadmin", "is taken: database servers have a `rdsadmin` of their own; choose another"),
         ("json", "is taken by the module `json` of Python, which its package would hide: choose another"),
+        ("pydoc-data", "is taken by the module `pydoc_data` of Python, which its package would hide"),
     ],
 )
 def test_a_name_that_something_else_has_is_refused(tmp_path: Path, name: str, said: str) -> None:

@@ -54,6 +54,16 @@ def test_no_zone_is_one_that_eks_or_vpc_links_refuse() -> None:
     assert {f"use1-az{number}" for number in (1, 2, 4, 5, 6)} | {"cac1-az1", "cac1-az2", "euw3-az1"} <= usable
 
 
+def test_every_other_zone_is_used() -> None:
+    """A region numbers its zones from 1 on."""
+    for region in regions.supported():
+        (prefix,) = {zone.rpartition("-az")[0] for zone in regions.zone_ids(region)}
+        last = max(int(zone.rpartition("-az")[2]) for zone in regions.zone_ids(region))
+        every = {f"{prefix}-az{number}" for number in range(1, last + 1)}
+
+        assert regions.zone_ids(region) == every - REFUSED_BY_EKS - WITHOUT_VPC_LINKS
+
+
 def test_a_zone_is_chosen_by_its_id_whatever_the_account_calls_it() -> None:
     zones = chosen("dev", "us-east-1", "use1-az3", "use1-az6", "use1-az1", "use1-az2")
 

@@ -60,6 +60,16 @@ def test_a_queue_of_which_a_part_is_missing_is_not_there_and_is_made_again(
     assert _QueueProvider().present(queue)
 
 
+@pytest.mark.parametrize("part", ["", "-dead"])
+def test_of_a_queue_what_is_left_is_removed(part: str, emulator: Emulator, queue: Properties) -> None:
+    sqs = client("sqs", emulator.url)
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{queue['name']}{part}")["QueueUrl"])
+
+    _QueueProvider().delete("it", queue)
+
+    assert sqs.list_queues(QueueNamePrefix=queue["name"]).get("QueueUrls", []) == []
+
+
 def test_what_a_queue_is_told_anew_holds_and_a_message_that_is_in_work_keeps_it(
     emulator: Emulator, queue: Properties
 ) -> None:

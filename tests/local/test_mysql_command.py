@@ -8,7 +8,8 @@ import pymysql
 import pytest
 
 from infra.local import databases, mysql
-from infra.local.databases import _MysqlDatabaseProvider
+from infra.local.databases import _DatabaseProvider, _MysqlDatabaseProvider
+from infra.local.errors import ServerAway
 from infra.local.postgresql import Account, ServerUnavailable
 from tests.fixtures import free_port
 
@@ -196,3 +197,13 @@ def test_a_user_of_the_laptop_gets_its_own_database_over_loopback_and_a_password
     ]
     assert _MysqlDatabaseProvider().present(inputs)
     assert cursor.said[-1] == ("SHOW DATABASES LIKE %s", ["orders"])
+
+
+@pytest.mark.parametrize("provider", [_DatabaseProvider, _MysqlDatabaseProvider])
+def test_a_database_on_a_server_that_does_not_run_is_refused_with_that_reason(
+    provider: type[_DatabaseProvider], tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("hush")
+
+    with pytest.raises(ServerAway, match="`orders` cannot be made, its server does not answer"):
+        provider().create({"name": "orders", "cluster": str(tmp_path), "port": free_port()})

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", help="or areas; default: all")
     parser.add_argument("--since", help="only files that differ from this commit")
     parser.add_argument("--sample", type=int, help="so many, chosen at random")
-    parser.add_argument("--patience", type=float, default=20, help="CPU seconds of tests for a mutant, the best first")
+    parser.add_argument("--patience", type=float, default=60, help="CPU seconds of tests for a mutant, the best first")
     parser.add_argument("--seconds", type=float, default=math.inf, help="no more are begun after this time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbose", action="store_true", help="says of each that is caught by what")

@@ -19,7 +19,18 @@ ELSEWHERE = ("tests/e2e", "tests/integration", "tests/mutants")
 LATE = ("everything", "local")
 """Golden plans, whose making imports what the SDKs import late."""
 OPTIONS = (
-    *("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", QUICK, "--assert=plain", "-o", "timeout=300"),
+    *(
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile=quick",
+        "--hypothesis-seed=0",
+        "-m",
+        QUICK,
+        "--assert=plain",
+        "-o",
+        "timeout=300",
+    ),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # plugins are imported before pytest starts
 )
 COLLECTION_SECONDS, SLACK_SECONDS, SLACK = 60, 20, 10

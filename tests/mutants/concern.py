@@ -30,7 +30,7 @@ class Concern:
 
     def tests(self, file: str) -> tuple[str, ...]:
         """Files of tests, the nearest first; relative to the root."""
-        near = (self._importing(file) or self._beside(file)) if file.endswith(".py") else {}
+        near = (self._importing(file) or self.beside(file)) if file.endswith(".py") else {}
         chosen = dict(near)
         for reader, words in self._texts.items():
             if self._named(file, words):
@@ -56,8 +56,8 @@ class Concern:
             waiting.extend(found)
         return frozenset(seen)
 
-    def _beside(self, file: str) -> Mapping[str, int]:
-        """What nobody imports, as a `__main__.py`, is started by the tests of its package."""
+    def beside(self, file: str) -> Mapping[str, int]:
+        """The tests of its package: they start what nobody imports, as a `__main__.py`."""
         folder = f"tests/{Path(file).parent.name}/"
         return {test: 1 for test in self._texts if self._is_test(test) and test.startswith(folder)}
 

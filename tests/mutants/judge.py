@@ -70,8 +70,9 @@ class Judge:
         that it is asked together."""
         near = [each for each in self._concern.tests(file) if each in self._groups]
         golden = [each for each in self._groups if each.startswith(GOLDEN)]
+        beside = [[each] for each in self._concern.beside(file) if each in self._groups]
         seen: set[str] = set()
-        for groups in (near, golden, [] if self._few else self._groups):
+        for groups in (near, golden, *(beside if self._few else [self._groups])):
             known = [each for each in self._groups if self._known(each)]
             now = [each for each in dict.fromkeys([*groups, *known]) if each not in seen]
             seen.update(now)
@@ -79,17 +80,21 @@ class Judge:
 
     def _chosen(self, mutant: Mutant, groups: Sequence[str]) -> dict[str, list[str]]:
         """Group -> its tests that are worth to be asked, the cheapest for what it has caught first."""
-        chosen, price = {}, {}
+        chosen, seconds = {}, {}
         for group in groups:
             recorded = self._recorded(group)
             tests = self._tests(mutant, group, recorded)
             if tests:
                 chosen[group] = [each for each in recorded.seconds if each in tests]
-                seconds = 0.1 + sum(recorded.seconds[each] for each in tests)
-                price[group] = seconds * (self._asked[group] + 2) / (self._caught[group] + 1)
-        by_price = sorted(chosen, key=price.__getitem__)
-        spent = accumulate(sum(self._recorded(each).seconds[test] for test in chosen[each]) for each in by_price)
+                seconds[group] = 0.1 + sum(recorded.seconds[each] for each in tests)
+        by_price = sorted(chosen, key=lambda group: seconds[group] * self._asked_in_vain(group))
+        spent = accumulate(seconds[group] for group in by_price)
         return {group: chosen[group] for group, until in zip(by_price, spent, strict=True) if until <= self._patience}
+
+    def _asked_in_vain(self, group: str) -> float:
+        """How often it is asked for each that it catches; a golden plan is likely to."""
+        likely = 5 if group.startswith(GOLDEN) else 1
+        return (self._asked[group] + likely + 1) / (self._caught[group] + likely)
 
     def _tests(self, mutant: Mutant, group: str, recorded: Recording) -> frozenset[str] | set[str]:
         file = mutant.file
@@ -99,10 +104,11 @@ class Judge:
         source = Path(file).read_bytes()
         if self._concern.is_run_by(recorded.started, file):
             return recorded.sound
-        if at_import(source, mutant.start):
+        lines = statement(source, mutant.start)
+        if at_import(source, mutant.start) or recorded.runs_at_collection(file, lines):
             near = group.startswith(GOLDEN) or self._concern.is_near(file, group)
             return recorded.sound if near and recorded.imports(file) else set()
-        return recorded.running(file, statement(source, mutant.start))
+        return recorded.running(file, lines)
 
     def _ask(self, mutant: Mutant, chosen: Mapping[str, Sequence[str]]) -> tuple[str, float]:
         path = Path(mutant.file)

@@ -52,8 +52,15 @@ class Recording:
 
     def running(self, file: str, lines: range) -> set[str]:
         """Tests that run one of these lines."""
+        return self._contexts(file, lines) & self.sound
+
+    def runs_at_collection(self, file: str, lines: range) -> bool:
+        """As a function that makes what stands in a module, a decorator for instance."""
+        return AT_COLLECTION in self._contexts(file, lines)
+
+    def _contexts(self, file: str, lines: range) -> set[str]:
         by_line = self._data.contexts_by_lineno(file)
-        return {test for line in lines for test in by_line.get(line, ())} & self.sound
+        return {context for line in lines for context in by_line.get(line, ())}
 
     def imports(self, file: str) -> bool:
         return file in self._data.measured_files()

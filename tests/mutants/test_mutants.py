@@ -228,6 +228,8 @@ def test_what_tests_run_read_and_start_is_recorded_and_those_that_fail_anyhow_ar
     assert recorded.running("infra/it.py", range(4, 5)) == {"test_it.py::test_one"}
     assert recorded.running("infra/it.py", statement(PROGRAM.encode(), PROGRAM.index("+"))) == {"test_it.py::test_two"}
     assert recorded.imports("infra/it.py")
+    assert recorded.runs_at_collection("infra/it.py", range(1, 2))
+    assert not recorded.runs_at_collection("infra/it.py", range(4, 5))
     assert "read.yaml" in recorded.read
     assert recorded.started == ["infra.it"]
 
