@@ -11,7 +11,10 @@ ENVIRONMENT := exports="$$($(PYTHON) -m tools.environment $(STACK))" && eval "$$
 YES := $(CI)
 ifeq ($(STACK),local)
 HOW := --yes --skip-preview --suppress-outputs
+# Made once; every command names its stack.
+SELECT = $(if $(wildcard .shop/state/.pulumi/stacks/shop/local.json),,&& pulumi stack select local --create > /dev/null)
 else
+SELECT := && pulumi stack select $(STACK) > /dev/null
 HOW := $(if $(YES),--yes)
 RULES := --policy-pack infra/policies
 # AWS makes some log groups again after they are deleted.
@@ -20,11 +23,13 @@ KNOWN = groups="$$($(LOG_GROUPS))" &&
 REMOVED = && $(LOG_GROUPS) --remove $$groups
 endif
 space := $(subst ,, )
+QUICK := not e2e and not integration and not slow
+WORKERS := 3
 CHECKED := infra plans shop stacks services tests tools conftest.py
 PACKAGES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/*/py.typed))))
 
 .PHONY: help setup env up preview refresh status down token test unit check format generate new-service seed staff bench \
-  manifests cost critical-path integration login mutants
+  manifests cost critical-path integration login mutants coverage
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -33,7 +38,7 @@ help: ## this list
 	@tools/bootstrap
 
 setup: .venv/.synced ## installs what is missing: Python packages into .venv, the Pulumi CLI into .shop
-	@$(ENVIRONMENT) && pulumi stack select $(STACK) $(if $(filter local,$(STACK)),--create) > /dev/null
+	@$(ENVIRONMENT) $(SELECT)
 
 env: $(if $(filter local,$(STACK)),setup,.venv/.synced) ## the environment for a plain `pulumi up -s local`: eval "$(make -s env)"
 	@$(PYTHON) -m tools.environment $(STACK)
@@ -66,8 +71,12 @@ integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes
 mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., LIMIT=120
 	@$(PYTHON) -m tests.mutants $(if $(SINCE),--since $(SINCE)) $(if $(LIMIT),--seconds $(LIMIT)) $(FILES)
 
-unit: .venv/.synced ## the quick tests, two minutes on two cores
-	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal -m "not e2e and not integration and not slow" $(TESTS)
+# What is compiled, and what pytest makes of each assert, is kept for the next run even where a machine asks for no such
+# files: to make it anew takes longer than a quarter of the tests.
+unit test coverage: export PYTHONDONTWRITEBYTECODE :=
+
+unit: .venv/.synced ## the quick tests, under a minute on two cores
+	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal --hypothesis-profile quick -m "$(QUICK)" $(TESTS)
 
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)

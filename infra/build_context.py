@@ -61,7 +61,7 @@ def _patterns(ignore_file: Path) -> tuple[list[str], list[str]]:
         elif line.startswith("**/") and "/" not in line.removeprefix("**/"):
             excluded.append(line.removeprefix("**/"))
         else:
-            raise ValueError(f"{ignore_file}: `{line}` will not do: write `!path` lines first, then `**/name` lines")
+            raise ValueError(f"{ignore_file}: `{line}` is invalid: write `!path` lines first, then `**/name` lines")
     return included, excluded
 
 

@@ -19,6 +19,7 @@ import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc, set_mocks
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.proto import source_pb2
 
 from plans import made_up
 
@@ -229,7 +230,11 @@ def plan(
             asyncio.set_event_loop(loop)
             set_mocks(monitor.mocks, project="shop", stack=stack, preview=False, monitor=monitor)
             exported: dict[str, Any] = {}
-            with patch("pulumi.export", exported.__setitem__):  # without an engine there is no stack to keep them
+            # Without an engine there is no stack to keep exports, and nobody to show the place in the source to.
+            with (
+                patch("pulumi.export", exported.__setitem__),
+                patch("pulumi.runtime.resource._get_stack_trace", source_pb2.StackTrace),
+            ):
                 pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
             resolved: Any = pulumi.Output.all(**exported).future()
             monitor.plan.outputs = loop.run_until_complete(resolved)

@@ -1,5 +1,9 @@
-"""The checkout that this shop is of: its folders, and the environment in which `pulumi` works on it."""
+"""The checkout that this shop is of: its folders, and the environment in which `pulumi` works on it.
 
+Imports next to nothing: every `make` target begins with it.
+"""
+
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -15,6 +19,7 @@ ROOT = _root()
 HOME = ROOT / ".shop"
 CLI = HOME / "pulumi"
 """Where `make setup` installs the Pulumi CLI, unless there is a recent one on PATH."""
+HOME_VARIABLE = "SHOP_HOME"
 # Not a secret: it guards what the local stack keeps on this machine only.
 PASSPHRASE = "local"  # noqa: S105
 
@@ -39,3 +44,19 @@ def local_pulumi_environment(cli: Path = CLI / "bin", home: Path = HOME) -> dict
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_HOME": str(home / "pulumi-home"),
     }
+
+
+def home() -> Path:
+    """Where this checkout keeps what is its own: `.shop`, or what SHOP_HOME names."""
+    return Path(os.environ.get(HOME_VARIABLE) or HOME)
+
+
+def cached_outputs(stack: str) -> Path:
+    """The file with what Pulumi has last said of a stack."""
+    return home() / f"outputs-{stack}.json"
+
+
+def forget_outputs(stack: str) -> None:
+    """Has the next command ask Pulumi: what was known may be wrong."""
+    with contextlib.suppress(OSError):  # where nothing can be removed, nothing was written
+        cached_outputs(stack).unlink()

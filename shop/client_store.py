@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from shop.checkout import home
 from shop.errors import ShopError
-from shop.outputs import home, made_home
+from shop.outputs import made_home
 
 BUSY_SECONDS = 30
 """How long a command waits for others that write. Each writes for milliseconds."""

@@ -10,6 +10,7 @@ import typer
 import shop
 from shop import outputs
 from shop.api import Api
+from shop.checkout import forget_outputs
 from shop.client_store import ClientStore
 from shop.connection import Connection
 from shop.errors import Unreachable
@@ -49,7 +50,7 @@ def command_context(stack: str = LOCAL, *, as_json: bool = False) -> Iterator[Co
     try:
         yield CommandContext(found, session, sent_orders, screen, Api(connection))
     except Unreachable as error:
-        outputs.forget(stack)
+        forget_outputs(stack)
         raise Unreachable(f"{error}; is it up? {outputs.how_to_start(stack)}") from error
     finally:
         connection.close()

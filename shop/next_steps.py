@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.command_line import CommandError, run
-from shop.outputs import forget
+from shop.checkout import forget_outputs
 
 ORDER = {"lines": [{"sku": "TEA-GREEN-100", "quantity": 2}]}
 EMAIL, PASSWORD = "bob@example.com", "a-long-enough-password"
 
 
 def main(stack: str = "local") -> None:
-    forget(stack)  # another service has brought scopes that a token may have
+    forget_outputs(stack)  # another service has brought scopes that a token may have
     printed = subprocess.run(["pulumi", "stack", "output", "--json", "-s", stack], check=True, stdout=subprocess.PIPE)
     outputs = json.loads(printed.stdout)
     if "url" not in outputs:

@@ -13,14 +13,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.local.files import write_private
-from shop.checkout import HOME, ROOT, local_pulumi_environment, pulumi_environment
+from shop.checkout import (
+    HOME,
+    HOME_VARIABLE,
+    ROOT,
+    cached_outputs,
+    home,
+    local_pulumi_environment,
+    pulumi_environment,
+)
 from shop.errors import NotUp, ShopError
 
 LOCAL = "local"
 CACHE_SECONDS = 60
 PULUMI_SECONDS = 60
 OUTPUTS_VARIABLE = "SHOP_OUTPUTS"
-HOME_VARIABLE = "SHOP_HOME"
 
 
 class Outputs(BaseModel):
@@ -38,11 +45,6 @@ class Outputs(BaseModel):
     user_pool_id: str | None = None
     aws_endpoint: str | None = None
     """Of the emulator; None on AWS."""
-
-
-def home() -> Path:
-    """Where this checkout keeps what is its own: `.shop`, or what SHOP_HOME names."""
-    return Path(os.environ.get(HOME_VARIABLE) or HOME)
 
 
 def made_home() -> Path:
@@ -66,7 +68,7 @@ def find(stack: str) -> Outputs:
         return _from_file(Path(named))
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", stack):
         raise ShopError(f"{stack!r} is not the name of a stack")
-    cache = _cache(stack)
+    cache = cached_outputs(stack)
     try:
         if 0 <= time.time() - cache.stat().st_mtime < CACHE_SECONDS:
             return Outputs.model_validate_json(cache.read_bytes())
@@ -79,18 +81,8 @@ def find(stack: str) -> Outputs:
     return outputs
 
 
-def forget(stack: str) -> None:
-    """Has the next command ask Pulumi: what was known may be wrong."""
-    with contextlib.suppress(OSError):  # where nothing can be removed, nothing was written
-        _cache(stack).unlink()
-
-
 def how_to_start(stack: str) -> str:
     return "make up" if stack == LOCAL else f"make up STACK={stack}"
-
-
-def _cache(stack: str) -> Path:
-    return home() / f"outputs-{stack}.json"
 
 
 def _from_file(path: Path) -> Outputs:

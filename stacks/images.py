@@ -7,19 +7,19 @@ from pulumi import InvokeOutputOptions, ResourceOptions
 
 from infra import build_context
 from infra.aws import registry, tags
+from infra.aws.environment import Environment
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs
 from infra.declaration.problems import Problem
 from stacks import providers
-from stacks.settings import AwsSettings, SettingsError
+from stacks.settings import ImageSettings, SettingsError
 
 
 class Images:
     """The images of one environment, each a reference by digest."""
 
-    def __init__(self, stack: str, prefix: str, root: Path, settings: AwsSettings, opts: ResourceOptions) -> None:
-        self._stack, self._prefix, self._root, self._opts = stack, prefix, root, opts
-        self._settings, self._protected = settings.images, settings.protected
-        source = settings.images.promote_from
+    def __init__(self, environment: Environment, root: Path, settings: ImageSettings, opts: ResourceOptions) -> None:
+        self._environment, self._root, self._settings, self._opts = environment, root, settings, opts
+        source = settings.promote_from
         self._look_up = InvokeOutputOptions(provider=providers.docker_provider(source)) if source else None
 
     def reference(self, name: str, folder: Path) -> pulumi.Output[str]:
@@ -36,7 +36,7 @@ class Images:
             problem = Problem(
                 "", "images.digests", name, "has no digest here, as every image of the environment needs one"
             )
-            raise SettingsError(self._stack, [problem])
+            raise SettingsError(self._environment.name, [problem])
         repository = self._repository(name)
         if settings.digests:
             return registry.promoted(settings.digests[name], repository)
@@ -46,9 +46,9 @@ class Images:
 
     def _repository(self, name: str) -> Repository:
         args = RepositoryArgs(
-            repository_name=f"{self._prefix}/{name}",
+            repository_name=f"{self._environment.prefix}/{name}",
             pull_accounts=self._settings.pull_accounts,
-            protected=self._protected,
+            protected=self._environment.protected,
             releases=self._settings.kept,
             tags=tags.of_service(name),
         )

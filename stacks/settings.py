@@ -223,7 +223,7 @@ class AwsSettings(Settings):
                 ("0.0.0.0/0" in self.cluster.reached_from, "`cluster.reached_from` the world: name your networks"),
             ]
             if found := [remedy for is_wrong, remedy in wrong if is_wrong]:
-                raise ValueError(f"for production this will not do: {'; '.join(found)}")
+                raise ValueError(f"for production this is invalid: {'; '.join(found)}")
         return self
 
 
@@ -300,7 +300,7 @@ def aws_settings(stack: str, values: Mapping[str, str]) -> AwsSettings:
     """Raises: SettingsError."""
     read = settings(AwsSettings, stack, values)
     if stack == "prod" and read.purpose != "production":
-        remedy = "will not do for this stack: its purpose is `production`"
+        remedy = "is invalid for this stack: its purpose is `production`"
         raise SettingsError(stack, [Problem("", "purpose", read.purpose, remedy)])
     return read
 

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ import boto3
 import psycopg
 import pytest
 
-from infra.local import servers
+from infra.local import postgresql
 from tests.tokens import Issuer
 
 T = TypeVar("T")
@@ -148,10 +149,10 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
         password_file = Path(folder) / "password"
         password_file.write_text(server.password)
         data = Path(folder) / "data"
-        servers.initialise(data, password_file)
+        postgresql.initialise(data, password_file)
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
-                servers.postgres_command(data, str(server.port), [*settings, "max_connections=200"]),
+                postgresql.postgres_command(data, str(server.port), [*settings, "max_connections=200"]),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=data,
@@ -213,18 +214,24 @@ def emulator() -> Iterator[Emulator]:
         yield emulator
 
 
+@cache
+def client_of(service: str, url: str) -> Any:
+    """To make a client takes longer than most requests."""
+    return boto3.client(service, endpoint_url=url)  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def make_topic(emulator: Emulator) -> Callable[..., str]:
-    client = boto3.client("sns", endpoint_url=emulator.url)
+    client = client_of("sns", emulator.url)
     return lambda name=None: str(client.create_topic(Name=name or f"topic-{secrets.token_hex(4)}")["TopicArn"])
 
 
 @pytest.fixture
 def make_queue(emulator: Emulator) -> Callable[..., Queue]:
-    sqs, sns = boto3.client("sqs", endpoint_url=emulator.url), boto3.client("sns", endpoint_url=emulator.url)
+    sqs, sns = client_of("sqs", emulator.url), client_of("sns", emulator.url)
 
     def arn(url: str) -> str:
-        return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     def make(topic_arn: str, event_types: Sequence[str], max_deliveries: int = 3, visibility_seconds: int = 2) -> Queue:
         name = f"queue-{secrets.token_hex(4)}"

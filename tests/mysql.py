@@ -13,7 +13,7 @@ import pymysql
 import pytest
 
 from infra.local import mysql as servers
-from infra.local.servers import account
+from infra.local.postgresql import account
 from tests.authority import CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY, issue
 from tests.fixtures import FreshDatabase, free_port, wait_for
 

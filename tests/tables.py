@@ -4,16 +4,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import boto3
-
 from infra.contract import EXPIRY, PARTITION_KEY, SORT_KEY
-from tests.fixtures import Emulator
+from tests.fixtures import Emulator, client_of
 
 
 @contextmanager
 def fresh_table(emulator: Emulator) -> Iterator[str]:
     """The name of an empty table, gone at the end."""
-    client = boto3.client("dynamodb", endpoint_url=emulator.url)
+    client = client_of("dynamodb", emulator.url)
     name = f"table-{secrets.token_hex(4)}"
     client.create_table(
         TableName=name,

@@ -15,7 +15,7 @@ from infra.command_line import CommandError, failed
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-OF_PYTHON = r"\$\(PYTHON\) (?:-B )?-m ((?:infra|plans|shop|tests\.bench|tools)\.\w+)"
+OF_PYTHON = r"\$\(PYTHON\) (?:-B )?-m ((?:infra|plans|shop|tests\.bench|tools)[.\w]+)"
 COMMANDS = sorted({*re.findall(OF_PYTHON, MAKEFILE), "shop.__main__"})
 
 

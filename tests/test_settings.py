@@ -107,7 +107,7 @@ def test_a_stack_may_say_otherwise_without_repeating_the_rest() -> None:
         ),
         pytest.param(
             {"network": {"cidr": "10.0.0.0/24"}},
-            "shop:network: `10.0.0.0/24` is no `cidr` for 2 zones: /24 will not do: a VPC here has /16 to /20",
+            "shop:network: `10.0.0.0/24` is no `cidr` for 2 zones: /24 is invalid: a VPC here has /16 to /20",
             id="a network too small for its subnets",
         ),
         pytest.param(
@@ -262,7 +262,7 @@ def test_roles_of_the_cluster_and_accounts_that_may_pull_are_taken_as_they_are_w
     ],
 )
 def test_production_refuses(given: dict[str, Any], said: str) -> None:
-    assert refusals(purpose="production", **given) == [f"shop: for production this will not do: {said}"]
+    assert refusals(purpose="production", **given) == [f"shop: for production this is invalid: {said}"]
 
 
 def test_production_loses_its_protection_only_to_be_destroyed() -> None:
@@ -270,7 +270,7 @@ def test_production_loses_its_protection_only_to_be_destroyed() -> None:
 
 
 def test_the_stack_prod_is_for_production() -> None:
-    assert refusals("prod") == ["shop:purpose: `development` will not do for this stack: its purpose is `production`"]
+    assert refusals("prod") == ["shop:purpose: `development` is invalid for this stack: its purpose is `production`"]
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])

@@ -13,10 +13,10 @@ from pathlib import Path
 from infra.command_line import run
 from infra.local.files import UNFINISHED
 from infra.local.supervision import Supervisord
-from shop.checkout import HOME, ROOT
+from shop.checkout import HOME, ROOT, home
 from shop.client_store import ClientStore
 from shop.errors import ShopError
-from shop.outputs import LOCAL, home
+from shop.outputs import LOCAL
 
 CODE = ("infra", "plans", "services", "shop", "stacks", "tests", "tools")
 """Folders in which Python keeps what it has compiled."""

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from string import Template
 
+from infra.command_line import run
 from infra.local.binaries import go
 from infra.service.catalogue import ServiceSpec, load
 from tools import licences
@@ -56,4 +57,4 @@ def main(services: Path = ROOT / "services") -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("dockerfiles", main)

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws.domain import Domain
+from infra.aws.environment import Environment
 from infra.aws.load_balancer import LoadBalancer
 from infra.contract import DEFAULT_BURST, DEFAULT_RATE_PER_SECOND
 
@@ -35,7 +36,7 @@ ACCESS_LOG = {
 
 @dataclass(frozen=True, kw_only=True)
 class ApiArgs:
-    prefix: str
+    environment: Environment
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     """Where the load balancer stands, one per zone."""
@@ -75,7 +76,7 @@ class Api(pulumi.ComponentResource):
         self.verify_server_name, self.routes = args.verify_server_name, []
         api = aws.apigatewayv2.Api(
             name,
-            name=args.prefix,  # a label, unique or not
+            name=args.environment.prefix,  # a label, unique or not
             protocol_type="HTTP",
             disable_execute_api_endpoint=args.own_domain,
             opts=ResourceOptions(parent=self),
@@ -126,7 +127,7 @@ class Api(pulumi.ComponentResource):
         )
         return aws.apigatewayv2.VpcLink(
             f"{name}-link",
-            name=args.prefix,
+            name=args.environment.prefix,
             subnet_ids=list(args.subnet_ids),
             security_group_ids=[group.id],
             opts=ResourceOptions(parent=self),
@@ -135,7 +136,7 @@ class Api(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class StageArgs:
-    prefix: str
+    environment: Environment
     api: Api
     """With all its routes."""
     log_days: int
@@ -160,7 +161,7 @@ class Stage(pulumi.ComponentResource):
             name,
             # Below /aws/vendedlogs every delivery shares one resource policy; elsewhere each group is written into it,
             # until it is full (5,120 characters for all of the account).
-            name=f"/aws/vendedlogs/{args.prefix}/api",
+            name=f"/aws/vendedlogs/{args.environment.prefix}/api",
             retention_in_days=args.log_days,
             kms_key_id=args.log_key_arn,
             opts=ResourceOptions(parent=self),

@@ -32,11 +32,11 @@ def subnets(cidr: str, zones: int) -> Subnets:
     """
     network = IPv4Network(cidr)
     if not LARGEST <= network.prefixlen <= SMALLEST:
-        raise ValueError(f"/{network.prefixlen} will not do: a VPC here has /{LARGEST} to /{SMALLEST}")
+        raise ValueError(f"/{network.prefixlen} is invalid: a VPC here has /{LARGEST} to /{SMALLEST}")
     if not network.is_private:
         raise ValueError("is no private network: take one in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16")
     if not 1 <= zones <= MAX_ZONES:
-        raise ValueError(f"{zones} zones will not do: 1 to {MAX_ZONES}")
+        raise ValueError(f"{zones} zones are invalid: 1 to {MAX_ZONES}")
     *private, rest = network.subnets(prefixlen_diff=2)
     eighths = list(rest.subnets(prefixlen_diff=3))
     entrances = list(eighths[MAX_ZONES].subnets(prefixlen_diff=2))

@@ -11,6 +11,7 @@ from pulumi import ResourceOptions
 from infra.aws import log_groups
 from infra.aws.addons import ADDONS, CLOUDWATCH, METRICS_SERVER
 from infra.aws.cluster_documents import key_policy, key_use, kubeconfig, trust
+from infra.aws.environment import Environment
 from infra.aws.workload_identity import trust_of_pods
 
 NODE_POOLS = ("system",)
@@ -35,7 +36,7 @@ AGENT, AGENT_NAMESPACE = "cloudwatch-agent", "amazon-cloudwatch"
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
-    cluster_name: str
+    environment: Environment
     version: str
     """Of Kubernetes: "1.35"."""
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -50,15 +51,10 @@ class ClusterArgs:
     public_access_cidrs: Sequence[str]
     """Who reaches the Kubernetes API from outside; empty: nobody, it answers inside the network only."""
     log_days: int
-    deletion_protection: bool
     container_logs: bool
     """Whether the output of all containers, and Container Insights, go to CloudWatch. They cost by volume."""
     existing_log_groups: Collection[str]
     """Names of log groups of this cluster that are there: the stack's own, and what AWS made (`log_groups`)."""
-    region: str
-    account: str
-    permissions_boundary_arn: pulumi.Input[str] | None
-    """The limit of what roles may do (infra/environment.yaml)."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -82,7 +78,7 @@ class Cluster(pulumi.ComponentResource):
         self._name, self._args = name, args
         key = self._key()
         # Before the cluster: EKS would make it without an end to what it keeps.
-        logs = self._log_group("control-plane", log_groups.control_plane(args.cluster_name), key)
+        logs = self._log_group("control-plane", log_groups.control_plane(args.environment.prefix), key)
         node_role, node_policies = self._role("node", trust("ec2.amazonaws.com", ["sts:AssumeRole"]), NODE_POLICIES)
         cluster_role, cluster_policies = self._role(
             "control-plane", trust("eks.amazonaws.com", TAGGED_SESSION), CLUSTER_POLICIES
@@ -105,7 +101,9 @@ class Cluster(pulumi.ComponentResource):
         self.certificate_authority = self._cluster.certificate_authority.apply(lambda authority: authority.data or "")
         self.security_group_id = self._cluster.vpc_config.apply(lambda vpc: vpc.cluster_security_group_id or "")
         self.node_role_name = node_role.name
-        self.kubeconfig = kubeconfig(args.cluster_name, args.region, self.endpoint, self.certificate_authority)
+        self.kubeconfig = kubeconfig(
+            args.environment.prefix, args.environment.region, self.endpoint, self.certificate_authority
+        )
         self.register_outputs({"name": self.name, "endpoint": self.endpoint, "kubeconfig": self.kubeconfig})
 
     def _control_plane(
@@ -119,7 +117,7 @@ class Cluster(pulumi.ComponentResource):
         return aws.eks.Cluster(
             self._name,
             # Log group, tags of target groups and people's kubeconfig name it: it must be known beforehand.
-            name=args.cluster_name,
+            name=args.environment.prefix,
             version=args.version,
             role_arn=cluster_role.arn,
             # Auto Mode brings CNI, kube-proxy and CoreDNS on its nodes; the self-managed ones would be there twice.
@@ -149,7 +147,7 @@ class Cluster(pulumi.ComponentResource):
             enabled_cluster_log_types=list(LOG_TYPES),
             # A version out of standard support is upgraded instead of costing six times as much.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
-            deletion_protection=args.deletion_protection,
+            deletion_protection=args.environment.protected,
             opts=ResourceOptions(parent=self, depends_on=needed),
         )
 
@@ -160,7 +158,7 @@ class Cluster(pulumi.ComponentResource):
         role = aws.iam.Role(
             f"{self._name}-{kind}",
             assume_role_policy=trusted,
-            permissions_boundary=self._args.permissions_boundary_arn,
+            permissions_boundary=self._args.environment.permissions_boundary_arn,
             opts=ResourceOptions(parent=self),
         )
         attachments: list[pulumi.Resource] = [
@@ -179,16 +177,16 @@ class Cluster(pulumi.ComponentResource):
         args = self._args
         key = aws.kms.Key(
             f"{self._name}-key",
-            description=f"Secrets and logs of the cluster {args.cluster_name}",
+            description=f"Secrets and logs of the cluster {args.environment.prefix}",
             enable_key_rotation=True,
-            deletion_window_in_days=30 if args.deletion_protection else 7,
-            policy=key_policy(args.region, args.account, args.cluster_name),
+            deletion_window_in_days=30 if args.environment.protected else 7,
+            policy=key_policy(args.environment.region, args.environment.account, args.environment.prefix),
             opts=ResourceOptions(parent=self),
         )
         # A name for people; alias/<cluster name> itself is the key of Pulumi's secrets (infra/account.yaml).
         aws.kms.Alias(
             f"{self._name}-key",
-            name=f"alias/{args.cluster_name}-cluster",
+            name=f"alias/{args.environment.prefix}-cluster",
             target_key_id=key.key_id,
             opts=ResourceOptions(parent=self),
         )
@@ -265,10 +263,10 @@ class Cluster(pulumi.ComponentResource):
         Source: CloudWatch user guide, "Install the CloudWatch agent with the Amazon CloudWatch Observability EKS
         add-on" (Pod Identity, from version 3.1.0).
         """
-        trusted = trust_of_pods(self._args.account, self._cluster.arn, AGENT_NAMESPACE, AGENT)
+        trusted = trust_of_pods(self._args.environment.account, self._cluster.arn, AGENT_NAMESPACE, AGENT)
         role, policies = self._role(AGENT, trusted, ["CloudWatchAgentServerPolicy"])
         groups = [
-            self._log_group(f"containers-{kind}", log_groups.containers(self._args.cluster_name, kind), key)
+            self._log_group(f"containers-{kind}", log_groups.containers(self._args.environment.prefix, kind), key)
             for kind in CONTAINER_LOGS
         ]
         identity = aws.eks.AddonPodIdentityAssociationArgs(role_arn=role.arn, service_account=AGENT)

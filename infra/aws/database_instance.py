@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import database_signals
+from infra.aws.environment import Environment
 from infra.aws.instance_classes import max_connections
 from infra.signals import Alarm, Chart
 
@@ -78,8 +79,7 @@ ENGINES: Mapping[Engine, _Defaults] = {
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceArgs:
-    prefix: str
-    """Of its identifier, so that its name, and those of its logs, tell whose it is."""
+    environment: Environment
     engine: Engine
     vpc_id: pulumi.Input[str]
     subnet_group_name: pulumi.Input[str]
@@ -90,8 +90,6 @@ class InstanceArgs:
     """One of `infra.aws.instance_classes.MEMORY_GIB`."""
     storage_gib: int
     multi_zone: bool
-    protected: bool
-    """Nothing deletes it by accident, and its data outlive it."""
     backup_days: int
     log_days: int
     """How long CloudWatch keeps its logs, one of CloudWatch's own periods."""
@@ -130,7 +128,7 @@ class Instance(pulumi.ComponentResource):
         self.port = self._defaults.port
         self.max_connections = max_connections(args.engine, args.instance_class)
         group = self._security_group()
-        self.identifier = pulumi.Output.concat(args.prefix, "-", group.name)
+        self.identifier = pulumi.Output.concat(args.environment.prefix, "-", group.name)
         logs = self._log_groups()
         instance = self._instance(group, self._parameters(), logs)
         self.address, self.resource_id = instance.address, instance.resource_id
@@ -228,13 +226,15 @@ class Instance(pulumi.ComponentResource):
             performance_insights_retention_period=7 if insights else None,  # days; the period that costs nothing
             backup_retention_period=args.backup_days,
             copy_tags_to_snapshot=True,
-            delete_automated_backups=not args.protected,
-            deletion_protection=args.protected,
-            skip_final_snapshot=not args.protected,
-            final_snapshot_identifier=pulumi.Output.concat(self.identifier, "-final") if args.protected else None,
-            apply_immediately=not args.protected,  # what is protected changes in its maintenance window
+            delete_automated_backups=not args.environment.protected,
+            deletion_protection=args.environment.protected,
+            skip_final_snapshot=not args.environment.protected,
+            final_snapshot_identifier=pulumi.Output.concat(self.identifier, "-final")
+            if args.environment.protected
+            else None,
+            apply_immediately=not args.environment.protected,  # what is protected changes in its maintenance window
             tags=args.tags,
-            opts=ResourceOptions(parent=self, protect=args.protected, depends_on=logs),
+            opts=ResourceOptions(parent=self, protect=args.environment.protected, depends_on=logs),
         )
 
 

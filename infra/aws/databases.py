@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
 from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.aws.environment import Environment
 from infra.aws.observability import Watch, WatchArgs
 
 
@@ -18,7 +19,6 @@ class Sizing:
     instance_class: str
     storage_gib: int
     multi_zone: bool
-    protected: bool
     backup_days: int
     log_days: int
     """How long CloudWatch keeps the instance's logs."""
@@ -26,8 +26,7 @@ class Sizing:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabasesArgs:
-    prefix: str
-    region: str
+    environment: Environment
     vpc_id: Input[str]
     subnet_ids: Sequence[Input[str]]
     clients_security_group_id: Input[str]
@@ -69,8 +68,7 @@ class Databases(pulumi.ComponentResource):
             f"{engine}-watch",
             WatchArgs(
                 service=engine,
-                prefix=args.prefix,
-                region=args.region,
+                environment=args.environment,
                 alarm_topic_arn=args.alarm_topic_arn,
                 dashboard=args.dashboard,
                 charts=instance.charts(),
@@ -90,7 +88,7 @@ class Databases(pulumi.ComponentResource):
         return Instance(
             name,
             InstanceArgs(
-                prefix=args.prefix,
+                environment=args.environment,
                 engine=engine,
                 vpc_id=args.vpc_id,
                 subnet_group_name=self._subnet_group.name,
@@ -99,7 +97,6 @@ class Databases(pulumi.ComponentResource):
                 instance_class=sizing.instance_class,
                 storage_gib=sizing.storage_gib,
                 multi_zone=sizing.multi_zone,
-                protected=sizing.protected,
                 backup_days=sizing.backup_days,
                 log_days=sizing.log_days,
                 log_key_arn=args.log_key_arn,

@@ -8,7 +8,8 @@ class Environment:
     name: str
     """`dev`, `staging`, `prod`."""
     prefix: str
-    """`shop-dev`: begins the names of what has one of its own choice."""
+    """`shop-dev`: begins the names of what has one of its own choice. May not have `aws`, `amazon` or `cognito` in it:
+    Cognito reserves them."""
     region: str
     """One of `infra.aws.regions`; the partition is `aws` for all of them."""
     account: str

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from infra.aws.environment import Environment
 from infra.kubernetes.pods import PORT
 
 IDLE_SECONDS = 60
@@ -18,14 +19,13 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerArgs:
+    environment: Environment
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
     """In two zones at least, with nothing else in them: network policies know the balancer by its addresses."""
     cluster_security_group_id: pulumi.Input[str]
     certificate_arn: pulumi.Input[str] | None
     """An issued certificate; None: plain HTTP inside the network."""
-    protected: bool
-    """Whether AWS refuses to delete it."""
 
 
 class LoadBalancer(pulumi.ComponentResource):
@@ -59,7 +59,7 @@ class LoadBalancer(pulumi.ComponentResource):
             internal=True,
             subnets=list(args.subnet_ids),
             security_groups=[group.id],
-            enable_deletion_protection=args.protected,
+            enable_deletion_protection=args.environment.protected,
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",  # strictest refuses requests that are merely unusual
             idle_timeout=IDLE_SECONDS,

@@ -11,14 +11,12 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from infra.aws.environment import Environment
+
 
 @dataclass(frozen=True, kw_only=True)
 class LogKeyArgs:
-    prefix: str
-    region: str
-    account: str
-    protected: bool
-    """Whether the key can be brought back for a month after it was deleted, or for a week."""
+    environment: Environment
 
 
 class LogKey(pulumi.ComponentResource):
@@ -28,18 +26,22 @@ class LogKey(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LogKeyArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:LogKey", name, None, opts)
-        groups = [f"/{args.prefix}/*", f"/aws/vendedlogs/{args.prefix}/*", f"/aws/rds/instance/{args.prefix}-*"]
+        groups = [
+            f"/{args.environment.prefix}/*",
+            f"/aws/vendedlogs/{args.environment.prefix}/*",
+            f"/aws/rds/instance/{args.environment.prefix}-*",
+        ]
         key = aws.kms.Key(
             name,
-            description=f"Logs of {args.prefix}",
+            description=f"Logs of {args.environment.prefix}",
             enable_key_rotation=True,
-            deletion_window_in_days=30 if args.protected else 7,
-            policy=policy(args.region, args.account, groups),
+            deletion_window_in_days=30 if args.environment.protected else 7,
+            policy=policy(args.environment.region, args.environment.account, groups),
             opts=ResourceOptions(parent=self),
         )
         aws.kms.Alias(
             name,
-            name=f"alias/{args.prefix}-logs",  # for people
+            name=f"alias/{args.environment.prefix}-logs",  # for people
             target_key_id=key.key_id,
             opts=ResourceOptions(parent=self),
         )

@@ -8,12 +8,14 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import cidr
+from infra.aws.environment import Environment
 
 ANYWHERE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
+    environment: Environment
     cidr: str
     """The block of the whole network; `infra.aws.cidr` says how it is divided."""
     zones: Sequence[str]
@@ -23,13 +25,8 @@ class NetworkArgs:
     flow_log_days: int | None
     """How long a record of every connection is kept, one of the retention periods of CloudWatch Logs; None for no
     record."""
-    region: str
-    log_group_name: str
-    """Of the record."""
     log_key_arn: pulumi.Input[str]
     """A KMS key for the record, whose policy lets CloudWatch Logs use it for this log group."""
-    permissions_boundary_arn: pulumi.Input[str] | None
-    """The limit of what roles may do (infra/environment.yaml)."""
 
 
 class Network(pulumi.ComponentResource):
@@ -84,7 +81,7 @@ class Network(pulumi.ComponentResource):
         aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=self._vpc.id,
-            service_name=f"com.amazonaws.{args.region}.s3",
+            service_name=f"com.amazonaws.{args.environment.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=[table.id for table in tables],
             opts=ResourceOptions(parent=self),
@@ -211,13 +208,13 @@ class Network(pulumi.ComponentResource):
         name = self._name
         logs = aws.cloudwatch.LogGroup(
             f"{name}-flow-log",
-            name=self._args.log_group_name,
+            name=f"/{self._args.environment.prefix}/flow-log",
             retention_in_days=days,
             kms_key_id=self._args.log_key_arn,
             opts=ResourceOptions(parent=self),
         )
         account = logs.arn.apply(lambda arn: arn.split(":")[4])  # arn:aws:logs:<region>:<account>:log-group:<name>
-        flow_logs = pulumi.Output.format("arn:aws:ec2:{0}:{1}:vpc-flow-log/*", self._args.region, account)
+        flow_logs = pulumi.Output.format("arn:aws:ec2:{0}:{1}:vpc-flow-log/*", self._args.environment.region, account)
         role = aws.iam.Role(
             f"{name}-flow-log",
             assume_role_policy=pulumi.Output.json_dumps(
@@ -236,7 +233,7 @@ class Network(pulumi.ComponentResource):
                     ],
                 }
             ),
-            permissions_boundary=self._args.permissions_boundary_arn,
+            permissions_boundary=self._args.environment.permissions_boundary_arn,
             opts=ResourceOptions(parent=self),
         )
         writes = aws.iam.RolePolicy(

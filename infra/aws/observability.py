@@ -12,16 +12,15 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import alarms, dashboards, tags
+from infra.aws.environment import Environment
 from infra.signals import Alarm, Chart
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    prefix: str
+    environment: Environment
     email: str | None
     """Who is told. The address has to be confirmed by a link in the first mail."""
-    region: str
-    account: pulumi.Input[str]
 
 
 class Alarms(pulumi.ComponentResource):
@@ -34,17 +33,21 @@ class Alarms(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Alarms", name, None, opts)
-        sources = pulumi.Output.concat(f"arn:aws:cloudwatch:{args.region}:", args.account, ":alarm:*")
-        ours = {"StringEquals": {"aws:SourceAccount": args.account}, "ArnLike": {"aws:SourceArn": sources}}
+        account = args.environment.account
+        sources = f"arn:aws:cloudwatch:{args.environment.region}:{account}:alarm:*"
+        ours = {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": sources}}
         key = aws.kms.Key(
             name,
-            description=f"Alarms of {args.prefix}",
+            description=f"Alarms of {args.environment.prefix}",
             enable_key_rotation=True,
-            policy=pulumi.Output.json_dumps(_key_policy(args, ours)),
+            policy=pulumi.Output.json_dumps(_key_policy(account, ours)),
             opts=ResourceOptions(parent=self),
         )
         topic = aws.sns.Topic(
-            name, display_name=f"Alarms of {args.prefix}", kms_master_key_id=key.arn, opts=ResourceOptions(parent=self)
+            name,
+            display_name=f"Alarms of {args.environment.prefix}",
+            kms_master_key_id=key.arn,
+            opts=ResourceOptions(parent=self),
         )
         aws.sns.TopicPolicy(
             name,
@@ -60,14 +63,14 @@ class Alarms(pulumi.ComponentResource):
         self.register_outputs({"topic_arn": self.topic_arn})
 
 
-def _key_policy(args: AlarmsArgs, ours: Mapping[str, Any]) -> dict[str, Any]:
+def _key_policy(account: str, ours: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Sid": "IamDecides",
                 "Effect": "Allow",
-                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", args.account, ":root")},
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
                 "Action": "kms:*",
                 "Resource": "*",
             },
@@ -109,10 +112,9 @@ def _topic_policy(topic_arn: pulumi.Output[str], ours: Mapping[str, Any]) -> dic
 
 @dataclass(frozen=True, kw_only=True)
 class WatchArgs:
+    environment: Environment
     service: str
     """Or the engine of an instance that services share."""
-    prefix: str
-    region: str
     alarm_topic_arn: pulumi.Input[str]
     dashboard: bool
     charts: Sequence[Chart]
@@ -127,18 +129,17 @@ class Watch(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WatchArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("shop:aws:Watch", name, None, opts)
-        prefix = f"{args.prefix}-{args.service}"
+        prefix = f"{args.environment.prefix}-{args.service}"
         child = ResourceOptions(parent=self)
         shown = args.charts if args.dashboard else ()
-        self.dashboard_url = _dashboard(name, prefix, args.region, shown, child) if shown else None
+        self.dashboard_url = _dashboard(name, prefix, args.environment.region, shown, child) if shown else None
         _alarms(name, prefix, args.alarms, args.alarm_topic_arn, tags.of_service(args.service), child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewArgs:
-    prefix: str
-    region: str
+    environment: Environment
     api_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
     alarm_topic_arn: pulumi.Input[str]
@@ -160,8 +161,8 @@ class Overview(pulumi.ComponentResource):
             *(dashboards.cluster(args.cluster_name) if args.cluster_name is not None else ()),
         ]
         child = ResourceOptions(parent=self)
-        self.dashboard_url = _dashboard(name, args.prefix, args.region, shown, child)
-        _alarms(name, args.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
+        self.dashboard_url = _dashboard(name, args.environment.prefix, args.environment.region, shown, child)
+        _alarms(name, args.environment.prefix, alarms.gateway(args.api_id), args.alarm_topic_arn, None, child)
         self.register_outputs({"dashboard_url": self.dashboard_url})
 
 

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from infra.aws.environment import Environment
 from infra.contract import ACCESS_TOKEN_MINUTES, PASSWORD_MINIMUM_LENGTH, STAFF, Tokens
 
 REFRESH_TOKEN_DAYS = 30
@@ -19,16 +20,11 @@ CLASSIC_SIGN_IN_PAGE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleArgs:
-    prefix: str
-    """Of the environment: `shop-dev`. May not have `aws`, `amazon` or `cognito` in it: Cognito reserves them."""
+    environment: Environment
     scopes: Mapping[str, Mapping[str, str]]
     """Service -> scope -> what the person is asked to agree to. At most 49 scopes: infra/service/quotas.py."""
     callback_urls: Sequence[str]
     """Where a code may be sent: https, or http on localhost or 127.0.0.1."""
-    protected: bool
-    """Whether AWS refuses to delete the pool."""
-    region: str
-    account: pulumi.Input[str]
 
 
 class People(pulumi.ComponentResource):
@@ -56,7 +52,7 @@ class People(pulumi.ComponentResource):
         domain = aws.cognito.UserPoolDomain(
             f"{name}-domain",
             # Unique among all customers of the region, so the account has to be in it.
-            domain=pulumi.Output.concat(args.prefix, "-", args.account),
+            domain=f"{args.environment.prefix}-{args.environment.account}",
             user_pool_id=pool.id,
             managed_login_version=CLASSIC_SIGN_IN_PAGE,
             opts=ResourceOptions(parent=self),
@@ -69,9 +65,11 @@ class People(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         self.pool_id, self.pool_arn, self.client_id = pool.id, pool.arn, client.id
-        self.issuer = pulumi.Output.concat(f"https://cognito-idp.{args.region}.amazonaws.com/", pool.id)
+        self.issuer = pulumi.Output.concat(f"https://cognito-idp.{args.environment.region}.amazonaws.com/", pool.id)
         self.jwks_url = pulumi.Output.concat(self.issuer, "/.well-known/jwks.json")
-        pages = pulumi.Output.concat("https://", domain.domain, f".auth.{args.region}.amazoncognito.com/oauth2/")
+        pages = pulumi.Output.concat(
+            "https://", domain.domain, f".auth.{args.environment.region}.amazoncognito.com/oauth2/"
+        )
         self.authorize_url = pulumi.Output.concat(pages, "authorize")
         self.token_url = pulumi.Output.concat(pages, "token")
         self.tokens = Tokens(issuer=self.issuer, audience=self.client_id, jwks_url=self.jwks_url)
@@ -80,7 +78,7 @@ class People(pulumi.ComponentResource):
     def _pool(self, name: str, args: PeopleArgs) -> aws.cognito.UserPool:
         return aws.cognito.UserPool(
             name,
-            name=f"{args.prefix}-people",  # a label, unique or not; environments may share an account
+            name=f"{args.environment.prefix}-people",  # a label, unique or not; environments may share an account
             user_pool_tier=TIER,
             username_attributes=["email"],
             username_configuration=aws.cognito.UserPoolUsernameConfigurationArgs(case_sensitive=False),
@@ -103,7 +101,7 @@ class People(pulumi.ComponentResource):
             user_attribute_update_settings=aws.cognito.UserPoolUserAttributeUpdateSettingsArgs(
                 attributes_require_verification_before_updates=["email"]
             ),
-            deletion_protection="ACTIVE" if args.protected else "INACTIVE",
+            deletion_protection="ACTIVE" if args.environment.protected else "INACTIVE",
             opts=ResourceOptions(parent=self),
         )
 
@@ -126,7 +124,7 @@ class People(pulumi.ComponentResource):
         declared = [f"{service}/{scope}" for service, scopes in args.scopes.items() for scope in scopes]
         return aws.cognito.UserPoolClient(
             f"{name}-app",
-            name=f"{args.prefix}-app",
+            name=f"{args.environment.prefix}-app",
             user_pool_id=pool.id,
             generate_secret=False,
             supported_identity_providers=["COGNITO"],

@@ -193,7 +193,7 @@ def promoted(
         raise ValueError(f"image {reference} names no repository: write <repository>@{digest}")
     path, colon, tag = reference.rpartition(":")
     if at or not (path and colon and tag) or "/" in tag or DIGEST.pattern.startswith(f"{path}:"):
-        raise ValueError(f"image {reference} will not do: write <repository>@sha256:<64 digits> or <repository>:<tag>")
+        raise ValueError(f"image {reference} is invalid: write <repository>@sha256:<64 digits> or <repository>:<tag>")
     import pulumi_docker as docker  # unlike the others it is loaded whole, and only promotion needs it
 
     found = docker.get_registry_image_output(name=reference, opts=opts)

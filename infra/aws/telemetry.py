@@ -7,6 +7,7 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws.cluster import Cluster
+from infra.aws.environment import Environment
 from infra.aws.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from infra.contract import Binding, Egress, Pods, Statement
 from infra.kubernetes import collector, labels
@@ -27,14 +28,11 @@ TRACES = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 
 @dataclass(frozen=True, kw_only=True)
 class TelemetryArgs:
-    prefix: str
-    region: str
-    account: str
+    environment: Environment
     cluster: Cluster
     platform: Platform
     log_days: int
     log_key_arn: pulumi.Input[str]
-    permissions_boundary_arn: str | None
 
 
 class Telemetry(pulumi.ComponentResource):
@@ -45,7 +43,7 @@ class Telemetry(pulumi.ComponentResource):
         child = ResourceOptions(parent=self)
         log = aws.cloudwatch.LogGroup(
             f"{name}-metrics",
-            name=f"/{args.prefix}/metrics",
+            name=f"/{args.environment.prefix}/metrics",
             retention_in_days=args.log_days,
             kms_key_id=args.log_key_arn,
             opts=child,
@@ -55,12 +53,10 @@ class Telemetry(pulumi.ComponentResource):
             f"{name}-identity",
             WorkloadIdentityArgs(
                 cluster_name=args.cluster.name,
-                cluster_arn=args.cluster.arn,
-                account=args.account,
+                environment=args.environment,
                 namespace=args.platform.namespace,
                 service=collector.NAME,
                 service_account=collector.NAME,
-                permissions_boundary_arn=args.permissions_boundary_arn,
                 statements=[
                     Statement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log.arn, stream])
                 ],
@@ -72,9 +68,9 @@ class Telemetry(pulumi.ComponentResource):
             name,
             CollectorArgs(
                 namespace=args.platform.namespace,
-                region=args.region,
+                region=args.environment.region,
                 log_group=log.name,
-                metrics_namespace=args.prefix,
+                metrics_namespace=args.environment.prefix,
                 identity=[identity, traces],
                 needs=args.platform.ready,
             ),

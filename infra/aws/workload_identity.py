@@ -8,20 +8,19 @@ import pulumi_aws as aws
 from pulumi import ResourceOptions
 
 from infra.aws import tags
+from infra.aws.environment import Environment
 from infra.contract import Statement
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentityArgs:
+    environment: Environment
     cluster_name: pulumi.Input[str]
-    cluster_arn: pulumi.Input[str]
+    """The cluster's own output: the association waits for it, and the role does not."""
     namespace: pulumi.Input[str]
     service_account: str
     statements: Sequence[Statement]
-    account: str
     service: str
-    permissions_boundary_arn: pulumi.Input[str] | None
-    """The limit of what roles may do (infra/environment.yaml)."""
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
@@ -38,8 +37,10 @@ class WorkloadIdentity(pulumi.ComponentResource):
         service_tags = tags.of_service(args.service)
         role = aws.iam.Role(
             name,
-            assume_role_policy=trust_of_pods(args.account, args.cluster_arn, args.namespace, args.service_account),
-            permissions_boundary=args.permissions_boundary_arn,
+            assume_role_policy=trust_of_pods(
+                args.environment.account, args.environment.cluster_arn, args.namespace, args.service_account
+            ),
+            permissions_boundary=args.environment.permissions_boundary_arn,
             tags=service_tags,
             opts=ResourceOptions(parent=self),
         )

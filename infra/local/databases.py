@@ -10,7 +10,7 @@ import pymysql
 from psycopg import sql
 from pulumi.dynamic import Resource
 
-from infra.local import mysql, servers
+from infra.local import mysql, postgresql
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
 
@@ -19,7 +19,7 @@ CONNECT_SECONDS = 5
 
 class _ClusterProvider(EnsuringProvider):
     replaces: ClassVar[tuple[str, ...]] = ("directory",)
-    servers: ClassVar[Any] = servers
+    server: ClassVar[Any] = postgresql
     sign: ClassVar[str] = "PG_VERSION"
     """What is in the folder of a server that has been made."""
 
@@ -28,7 +28,7 @@ class _ClusterProvider(EnsuringProvider):
         password.parent.mkdir(parents=True, exist_ok=True)
         if not password.exists():
             write_private(password, secrets.token_urlsafe(24))
-        self.servers.initialise(data, password)
+        self.server.initialise(data, password)
         return {}
 
     def present(self, properties: Properties) -> bool:
@@ -39,7 +39,7 @@ class _ClusterProvider(EnsuringProvider):
 
 
 class _MysqlClusterProvider(_ClusterProvider):
-    servers: ClassVar[Any] = mysql
+    server: ClassVar[Any] = mysql
     sign: ClassVar[str] = mysql.GRANTS
 
 
@@ -136,7 +136,7 @@ def _superuser(properties: Properties) -> psycopg.Connection[tuple[object, ...]]
     return psycopg.connect(
         host="127.0.0.1",
         port=int(properties["port"]),
-        user=servers.SUPERUSER,
+        user=postgresql.SUPERUSER,
         password=_password_file(properties["cluster"]).read_text(),
         dbname="postgres",
         connect_timeout=CONNECT_SECONDS,

@@ -33,7 +33,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def made_whole(folder: Path) -> Iterator[Path]:
+def complete_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill, for its owner alone. It takes the place of `folder` at the end of the block.
 
     When the block raises, or its process is killed, there is no `folder`: nobody takes for whole what is half made.

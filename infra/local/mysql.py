@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.local.files import made_whole, write_private
-from infra.local.servers import ServerUnavailable, account
+from infra.local.files import complete_folder, write_private
+from infra.local.postgresql import ServerUnavailable, account
 
 ADMINISTRATOR = "platform"
 """May do everything, over TCP from this machine."""
@@ -35,7 +35,7 @@ def initialise(data: Path, password_file: Path) -> None:
     """Makes the files of a server in the folder `data`, unless they are there. The file holds the administrator's
     password, of letters, digits, `-` and `_`."""
     if not (data / GRANTS).exists():
-        with made_whole(data) as folder:
+        with complete_folder(data) as folder:
             _fill(folder, password_file)
     _make_temporary(data)
 

@@ -11,7 +11,7 @@ from pulumi import ResourceOptions
 
 from infra.contract import STAFF, Binding, Tokens
 from infra.fingerprint import fingerprint
-from infra.local import emulator, files, identity, journal, ministack_patches, mysql, servers, snapshots
+from infra.local import emulator, files, identity, journal, ministack_patches, mysql, postgresql, snapshots
 from infra.local.cloud import CREDENTIALS, REGION
 from infra.local.databases import Cluster, MysqlCluster
 from infra.local.processes import Port, Process, ProcessArgs, Supervisor
@@ -67,7 +67,7 @@ class Platform(pulumi.ComponentResource):
         settings = [f"max_connections={MAX_CONNECTIONS}", "password_encryption=scram-sha-256"]
         cluster = Cluster("postgres", str(directory), ResourceOptions(parent=self))
         # INT is PostgreSQL's fast shutdown: it does not wait for its clients.
-        return self._server("postgres", cluster, servers, [str(directory / "data"), *settings], POSTGRES, "INT")
+        return self._server("postgres", cluster, postgresql, [str(directory / "data"), *settings], POSTGRES, "INT")
 
     def _mysql(self, directory: Path) -> Server:
         cluster = MysqlCluster("mysql", str(directory), ResourceOptions(parent=self))

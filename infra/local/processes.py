@@ -15,7 +15,7 @@ from pulumi.dynamic import Resource
 
 from infra.local.files import write_private
 from infra.local.provider import EnsuringProvider, Properties
-from infra.local.readiness import GONE, Fault, Probe, fault, holder, port_is_free
+from infra.local.readiness import GONE, Fault, Probe, fault, port_is_free, port_owner
 from infra.local.supervision import ProcessFailed, Program, Supervisord
 
 # Below the ports that Linux (32768) and macOS (49152) give to outgoing connections.
@@ -113,7 +113,7 @@ class _ProcessProvider(EnsuringProvider):
         supervisord.halt(name)
         if not port_is_free(port):
             raise ProcessFailed(
-                f"port {port} of `{name}` is taken by {holder(port)}; end that, or run `make down` and `make up`:"
+                f"port {port} of `{name}` is taken by {port_owner(port)}; end that, or run `make down` and `make up`:"
                 " they choose new ports"
             )
         if inputs.get("configuration"):
@@ -144,7 +144,7 @@ class _ProcessProvider(EnsuringProvider):
         if found is None:
             return
         name = str(inputs["name"])
-        words = supervisord.last_words(name)
+        words = supervisord.last_output(name)
         supervisord.halt(name)
         what = "does not start" if found.lasting else f"was not ready within {self.ready_seconds} s"
         raise ProcessFailed(f"`{name}` {what}: {found.reason}; {words}")

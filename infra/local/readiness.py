@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from infra.local import mysql
-from infra.local.servers import takes_connections
+from infra.local.postgresql import takes_connections
 from infra.local.supervision import Supervisord, find_processes
 
 POSTGRES, MYSQL = "postgres", "mysql"
@@ -62,7 +62,7 @@ def fault(supervisord: Supervisord, probe: Probe) -> Fault | None:
     if _is_stopped(pid):
         return Fault(f"process {pid} is stopped (SIGSTOP)", lasting=True)
     if _is_taken(probe.port) and not _listens(pid, probe.port):
-        return Fault(f"its port {probe.port} is taken by {holder(probe.port)}", lasting=False)
+        return Fault(f"its port {probe.port} is taken by {port_owner(probe.port)}", lasting=False)
     return Fault(answered or f"nobody listens at port {probe.port}", lasting=False)
 
 
@@ -88,7 +88,7 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def holder(port: int) -> str:
+def port_owner(port: int) -> str:
     """Who listens at the port, for a message."""
     for process in find_processes(lambda process: _has_listener(process, port)):
         try:

@@ -189,7 +189,7 @@ class Supervisord:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def last_words(self, name: str, lines: int = 20) -> str:
+    def last_output(self, name: str, lines: int = 20) -> str:
         """The end of the program's log, for an error message."""
         if not self.log(name).exists():
             return f"{self.log(name)} is empty"

@@ -66,16 +66,12 @@ class Service(pulumi.ComponentResource):
         return combined([variables, Binding(ready=on.platform.ready)])
 
     def _identity(self, account: str, statements: Sequence[Statement]) -> WorkloadIdentity:
-        environment = self._args.on.environment
         args = WorkloadIdentityArgs(
+            environment=self._args.on.environment,
             cluster_name=self._args.on.cluster.name,
-            # Not the cluster's own output, so that roles are there before it: only the association waits for it.
-            cluster_arn=environment.cluster_arn,
-            account=environment.account,
             namespace=self._args.on.platform.namespace_name,
             service=self._args.spec.name,
             service_account=account,
-            permissions_boundary_arn=environment.permissions_boundary_arn,
             statements=statements,
         )
         return WorkloadIdentity(f"{account}-identity", args, self._child)
@@ -103,9 +99,8 @@ class Service(pulumi.ComponentResource):
     def _watch(self, binding: Binding) -> Watch:
         on, name = self._args.on, self._args.spec.name
         args = WatchArgs(
+            environment=on.environment,
             service=name,
-            prefix=on.environment.prefix,
-            region=on.environment.region,
             alarm_topic_arn=on.alarm_topic_arn,
             dashboard=on.dashboards,
             charts=binding.charts,

@@ -2,6 +2,7 @@
 from the provider's source, is allowed, and whatever is allowed was seen or is known (tests/aws/calls)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,10 +80,10 @@ def test_roles_are_handed_to_the_services_that_run_them_and_to_no_other() -> Non
         assert not allowed(managed("dev", "DeployRole"), "iam:PassRole", role, to)
 
 
-def test_every_type_of_resource_is_in_the_story_or_known_by_hand() -> None:
+def test_every_type_of_resource_is_in_the_story_or_known_by_hand(tmp_path: Path) -> None:
     """A new one: run `make integration`, or say in by_hand.yaml what the provider calls for it."""
     known = recorded().types | by_hand()["types"].keys()
-    plans = [planning.environment("dev"), planning.with_a_domain()]
+    plans = [planning.environment("dev"), planning.with_a_domain(tmp_path)]
 
     used = {each.type for plan in plans for each in plan.resources if each.type.startswith("aws:")}
 

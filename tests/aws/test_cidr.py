@@ -72,11 +72,11 @@ def test_the_usual_network_is_divided_so() -> None:
 @pytest.mark.parametrize(
     ("cidr", "zones", "said"),
     [
-        ("10.0.0.0/15", 2, "/15 will not do: a VPC here has /16 to /20"),
-        ("10.0.0.0/21", 2, "/21 will not do: a VPC here has /16 to /20"),
+        ("10.0.0.0/15", 2, "/15 is invalid: a VPC here has /16 to /20"),
+        ("10.0.0.0/21", 2, "/21 is invalid: a VPC here has /16 to /20"),
         ("8.8.0.0/16", 2, "is no private network: take one in 10.0.0.0/8"),
-        ("10.0.0.0/16", 0, "0 zones will not do: 1 to 3"),
-        ("10.0.0.0/16", 4, "4 zones will not do: 1 to 3"),
+        ("10.0.0.0/16", 0, "0 zones are invalid: 1 to 3"),
+        ("10.0.0.0/16", 4, "4 zones are invalid: 1 to 3"),
         ("10.0.0.1/16", 2, "has host bits set"),
         ("fd00::/16", 2, "Expected 4 octets"),
         ("ten", 2, "Expected 4 octets"),

@@ -12,10 +12,11 @@ from infra.aws.cluster import Cluster, ClusterArgs
 from plans.made_up import ACCOUNT, REGION
 from plans.planned import Plan, Planned, plan
 from tests.aws.attributes import resolved
+from tests.aws.environments import BOUNDED, DEV, PROTECTED
 
 ADMINS = (f"arn:aws:iam::{ACCOUNT}:role/shop-dev-deploy", f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/people")
 ARGS = ClusterArgs(
-    cluster_name="shop-dev",
+    environment=DEV,
     version="1.35",
     subnet_ids=["subnet-a", "subnet-b"],
     egress=[],
@@ -23,14 +24,10 @@ ARGS = ClusterArgs(
     viewers=(),
     public_access_cidrs=["203.0.113.0/24"],
     log_days=7,
-    deletion_protection=False,
     container_logs=False,
     existing_log_groups=(),
-    region=REGION,
-    account=ACCOUNT,
-    permissions_boundary_arn=None,
 )
-PRODUCTION = replace(ARGS, public_access_cidrs=(), log_days=90, deletion_protection=True, container_logs=True)
+PRODUCTION = replace(ARGS, environment=PROTECTED, public_access_cidrs=(), log_days=90, container_logs=True)
 CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shop-dev"
 KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/cluster-key-id"
 
@@ -245,7 +242,7 @@ def test_roles_have_the_policies_of_auto_mode_and_no_others(production: Plan) ->
 
 
 def test_every_role_stays_within_the_boundary_of_the_environment(production: Plan) -> None:
-    bounded = cluster(replace(PRODUCTION, permissions_boundary_arn="arn:boundary"))[0]
+    bounded = cluster(replace(PRODUCTION, environment=BOUNDED))[0]
 
     assert [each.inputs.get("permissionsBoundary") for each in production.of_type(":Role")] == [None] * 3
     assert [each.inputs["permissionsBoundary"] for each in bounded.of_type(":Role")] == ["arn:boundary"] * 3

@@ -11,6 +11,7 @@ from infra.aws.database_instance import Engine, Instance, InstanceArgs
 from infra.capabilities.table.aws import Table, TableArgs
 from plans import made_up
 from plans.planned import Answer, Plan, plan
+from tests.aws.environments import DEV, PROTECTED
 
 SECRET = f"arn:aws:secretsmanager:{made_up.REGION}:{made_up.ACCOUNT}:secret:rds!db-orders-database"
 TAGS = {"Service": "orders"}
@@ -18,7 +19,7 @@ TAGS = {"Service": "orders"}
 
 def arguments(engine: Engine = "postgres") -> InstanceArgs:
     return InstanceArgs(
-        prefix="shop-dev",
+        environment=DEV,
         engine=engine,
         vpc_id="vpc-1",
         subnet_group_name="databases",
@@ -27,7 +28,6 @@ def arguments(engine: Engine = "postgres") -> InstanceArgs:
         instance_class="db.t4g.micro",
         storage_gib=20,
         multi_zone=False,
-        protected=False,
         backup_days=7,
         log_days=30,
         log_key_arn="arn:log-key",
@@ -209,7 +209,7 @@ def test_the_logs_are_there_before_the_server_encrypted_and_expire() -> None:
 
 
 def test_a_protected_instance_differs_in_what_keeps_its_data() -> None:
-    plain, protected = planned(arguments()), planned(replace(arguments(), protected=True, multi_zone=True))
+    plain, protected = planned(arguments()), planned(replace(arguments(), environment=PROTECTED, multi_zone=True))
     before, after = plain.one("rds/instance:Instance"), protected.one("rds/instance:Instance")
 
     assert (before.protect, after.protect) == (False, True)
@@ -230,7 +230,7 @@ def test_identifier_and_final_snapshot_tell_the_environment_and_follow_the_gener
         generated = {"name": f"{name}-1a2b3c4"} if kind.endswith(":SecurityGroup") else {}
         return made_up.answer(kind, name, inputs) | generated
 
-    args = replace(arguments(), protected=True)
+    args = replace(arguments(), environment=PROTECTED)
     server = planned(args, answer).one("rds/instance:Instance").inputs
 
     assert server["identifier"] == "shop-dev-orders-database-1a2b3c4"

@@ -18,6 +18,7 @@ from infra.capabilities.routes.declaration import Route, Throttle
 from infra.local.gateway.access_log import AccessLog
 from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
+from tests.aws.environments import DEV, PROTECTED
 
 PLACE = Route(method="POST", path="/orders", scopes=("orders/write",), throttle=Throttle(rate_per_second=5, burst=9))
 LOOK = Route(method="GET", path="/orders/{id}", scopes=("orders/read", "orders/write"))
@@ -41,17 +42,17 @@ def edge(
         balancer = LoadBalancer(
             "balancer",
             LoadBalancerArgs(
+                environment=PROTECTED if protected else DEV,
                 vpc_id="vpc-1",
                 subnet_ids=["subnet-a", "subnet-b"],
                 cluster_security_group_id="sg-cluster",
                 certificate_arn=own.certificate_arn if own else None,
-                protected=protected,
             ),
         )
         api = Api(
             "api",
             ApiArgs(
-                prefix="shop-dev",
+                environment=DEV,
                 vpc_id="vpc-1",
                 subnet_ids=["subnet-a", "subnet-b"],
                 load_balancer=balancer,
@@ -75,7 +76,7 @@ def edge(
             )
             for service, routes in services.items()
         }
-        stage_args = StageArgs(prefix="shop-dev", api=api, log_days=30, log_key_arn="arn:log-key", domain=own)
+        stage_args = StageArgs(environment=DEV, api=api, log_days=30, log_key_arn="arn:log-key", domain=own)
         stage = Stage("stage", stage_args)
         seen["balancer"] = resolved(balancer, "listener_arn", "arn_suffix", "security_group_id", "port")
         seen["api"] = resolved(api, "id", "endpoint", "vpc_link_id", "authorizer_id")

@@ -1,6 +1,7 @@
 """Where the images of an environment come from."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from infra import build_context
 from plans.planned import Plan, plan
 from plans.programs import ROOT, program
 from stacks.settings import SettingsError
-from tests.aws.planning import SERVICES, declared, environment, given_for
+from tests.aws.planning import declared, environment, given_for, only
 
 NAMES = tuple(declared().services)
 
@@ -91,11 +92,11 @@ def test_digests_are_of_images_in_repositories_of_the_environments_own() -> None
     )
 
 
-def test_where_images_are_named_by_digest_each_of_them_is() -> None:
-    given = given_for(SERVICES)
-    del given["images"]["digests"]["pricing"]
+def test_where_images_are_named_by_digest_each_of_them_is(tmp_path: Path) -> None:
+    given = given_for(only("users", tmp_path))
+    del given["images"]["digests"]["users"]
 
-    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `pricing` has no digest here"):
+    with pytest.raises(SettingsError, match=r"Pulumi.dev.yaml: shop:images.digests: `users` has no digest here"):
         plan(program("dev", given), "dev")
 
 
@@ -110,9 +111,10 @@ def test_aws_is_one_account_in_one_region_and_every_resource_is_tagged(built: Pl
     assert provider["skipCredentialsValidation"] == "false"
 
 
-def test_a_stand_in_for_aws_is_told_in_one_object() -> None:
+def test_a_stand_in_for_aws_is_told_in_one_object(tmp_path: Path) -> None:
     endpoints = {"sqs": "http://127.0.0.1:4566", "sns": "http://127.0.0.1:4566"}
-    provider = environment("dev", target={"endpoints": endpoints}).named("pulumi:providers:aws", "aws")
+    planned = environment("dev", only("users", tmp_path), target={"endpoints": endpoints})
+    provider = planned.named("pulumi:providers:aws", "aws")
 
     assert json.loads(provider["endpoints"]) == [endpoints]
     assert provider["skipCredentialsValidation"] == "true"

@@ -6,9 +6,12 @@ from dataclasses import replace
 from infra.aws.log_key import LogKey, LogKeyArgs
 from plans.made_up import ACCOUNT, REGION
 from plans.planned import Plan, plan
+from tests.aws.environments import DEV, PROTECTED
 from tests.aws.planning import environment
 
-ARGS = LogKeyArgs(prefix="shop-dev", region=REGION, account=ACCOUNT, protected=False)
+ARGS = LogKeyArgs(
+    environment=DEV,
+)
 
 
 def planned(args: LogKeyArgs = ARGS) -> Plan:
@@ -62,7 +65,7 @@ def test_the_key_rotates_and_serves_the_logs_of_this_environment_alone() -> None
 
 def test_a_key_of_production_can_be_brought_back_for_a_month() -> None:
     assert planned().named(":Key", "logs")["deletionWindowInDays"] == 7
-    assert planned(replace(ARGS, protected=True)).named(":Key", "logs")["deletionWindowInDays"] == 30
+    assert planned(replace(ARGS, environment=PROTECTED)).named(":Key", "logs")["deletionWindowInDays"] == 30
 
 
 def test_every_log_group_of_production_has_a_key_of_its_environment() -> None:

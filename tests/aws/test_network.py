@@ -8,16 +8,15 @@ import pytest
 from infra.aws.network import Network, NetworkArgs
 from plans.made_up import ACCOUNT, REGION, ZONES
 from plans.planned import Plan, plan
+from tests.aws.environments import BOUNDED, DEV
 
 ARGS = NetworkArgs(
+    environment=DEV,
     cidr="10.0.0.0/16",
     zones=ZONES[:2],
     nat_per_zone=False,
     flow_log_days=None,
-    region=REGION,
-    log_group_name="/shop-dev/flow-log",
     log_key_arn="arn:aws:kms:key",
-    permissions_boundary_arn=None,
 )
 PRODUCTION = replace(ARGS, zones=ZONES, nat_per_zone=True, flow_log_days=90)
 A, B, C = ZONES
@@ -257,10 +256,10 @@ def test_only_the_flow_log_service_of_this_account_writes_and_only_to_that_log_g
 
 
 def test_the_role_of_the_flow_log_stays_within_the_boundary_of_the_environment() -> None:
-    bounded = network(replace(PRODUCTION, permissions_boundary_arn="arn:boundary"))[0]
+    bounded = network(replace(PRODUCTION, environment=BOUNDED))[0]
     assert bounded.named(":Role", "network-flow-log")["permissionsBoundary"] == "arn:boundary"
 
 
 def test_a_network_that_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(ValueError, match="4 zones will not do"):
+    with pytest.raises(ValueError, match="4 zones are invalid"):
         network(replace(ARGS, zones=[*ZONES, "eu-central-1d"]))

@@ -16,6 +16,7 @@ from infra.capabilities.table import signals as table_signals
 from infra.contract import Binding, combined
 from plans.made_up import ACCOUNT, REGION
 from plans.planned import Plan, plan
+from tests.aws.environments import DEV
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
@@ -62,9 +63,8 @@ def watched(*has: Callable[[], Binding]) -> Plan:
     def program() -> None:
         binding = combined(each() for each in has)
         args = WatchArgs(
+            environment=DEV,
             service="orders",
-            prefix="shop-dev",
-            region=REGION,
             alarm_topic_arn=TOPIC,
             dashboard=True,
             charts=binding.charts,
@@ -318,8 +318,7 @@ def test_the_address_of_a_dashboard_is_known_before_it_is_there() -> None:
 
 def overview(cluster_name: str | None = None) -> Plan:
     args = OverviewArgs(
-        prefix="shop-dev",
-        region=REGION,
+        environment=DEV,
         api_id="api-1",
         load_balancer_arn_suffix="app/balancer/1",
         alarm_topic_arn=TOPIC,
@@ -379,8 +378,13 @@ def test_the_overview_shows_what_people_see_the_way_out_and_the_nodes() -> None:
 
 def alarms(email: str | None = None) -> Plan:
     def program() -> None:
-        account = pulumi.Output.from_input(ACCOUNT)
-        Alarms("alarms", AlarmsArgs(prefix="shop-dev", email=email, region=REGION, account=account))
+        Alarms(
+            "alarms",
+            AlarmsArgs(
+                environment=DEV,
+                email=email,
+            ),
+        )
 
     return plan(program)
 

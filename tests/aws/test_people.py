@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import pulumi
-
 from infra.aws.people import People, PeopleArgs
 from plans.made_up import ACCOUNT, REGION
 from plans.planned import Plan, plan
 from tests.aws.attributes import resolved
+from tests.aws.environments import DEV, PROTECTED
 
 SCOPES = {
     "orders": {"read": "Read your orders", "write": "Place and cancel orders"},
@@ -31,12 +30,9 @@ def planned_with_attributes(protected: bool = False) -> tuple[Plan, dict[str, An
         made = People(
             "people",
             PeopleArgs(
-                prefix="shop-dev",
+                environment=PROTECTED if protected else DEV,
                 scopes=SCOPES,
                 callback_urls=["http://localhost:8400/callback"],
-                protected=protected,
-                region=REGION,
-                account=pulumi.Output.from_input(ACCOUNT),
             ),
         )
         seen = resolved(made, *ATTRIBUTES)

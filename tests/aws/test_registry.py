@@ -238,7 +238,7 @@ def test_a_tag_is_resolved_to_its_digest(name: str) -> None:
     ["registry.example/orders", "localhost:5000/orders", "orders@sha256:12", "orders:1@latest", "sha256:12", ":1", ""],
 )
 def test_a_reference_that_names_no_image_for_certain_is_refused(reference: str) -> None:
-    with pytest.raises(ValueError, match=r"will not do: write <repository>@sha256:<64 digits> or <repository>:<tag>"):
+    with pytest.raises(ValueError, match=r"is invalid: write <repository>@sha256:<64 digits> or <repository>:<tag>"):
         promoted(reference)
 
 
@@ -299,9 +299,9 @@ def test_the_tag_does_not_depend_on_where_the_checkout_lies(checkout: Path, tmp_
     ("lines", "problem"),
     [
         ("!one/code\n", "has to begin with `*`"),
-        ("*\n!one/*\n", "`!one/[*]` will not do"),
-        ("*\n!one/code\nother\n", "`other` will not do"),
-        ("*\n!one/code\n**/__pycache__\n!other.py\n", "`!other.py` will not do"),
+        ("*\n!one/*\n", "`!one/[*]` is invalid"),
+        ("*\n!one/code\nother\n", "`other` is invalid"),
+        ("*\n!one/code\n**/__pycache__\n!other.py\n", "`!other.py` is invalid"),
         ("*\n!one/cod\n", "there is no one/cod"),
     ],
 )

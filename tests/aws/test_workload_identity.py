@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from infra.aws.environment import Environment
 from infra.aws.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from infra.capabilities.database.aws import connect_as, read_secret
 from infra.capabilities.messages.aws import consume_from, publish_to
@@ -14,6 +13,7 @@ from infra.capabilities.people.aws import administer_people
 from infra.capabilities.table.aws import use_table
 from infra.contract import Statement
 from plans.planned import Plan, plan
+from tests.aws.environments import DEV
 
 PLACE = "eu-central-1:123456789012"
 CLUSTER = f"arn:aws:eks:{PLACE}:cluster/shop-dev"
@@ -99,16 +99,6 @@ KINDS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-DEV = Environment(
-    name="dev",
-    prefix="shop-dev",
-    region="eu-central-1",
-    account="123456789012",
-    permissions_boundary_arn=None,
-    protected=False,
-)
-
-
 def statements(kind: str) -> list[Statement]:
     match kind:
         case "publish":
@@ -129,14 +119,12 @@ def statements(kind: str) -> list[Statement]:
 def identity(made: Sequence[str]) -> Plan:
     def program() -> None:
         args = WorkloadIdentityArgs(
+            environment=DEV,
             cluster_name="shop-dev",
-            cluster_arn=CLUSTER,
             namespace="shop",
             service_account="orders",
             statements=[statement for kind in made for statement in statements(kind)],
-            account="123456789012",
             service="orders",
-            permissions_boundary_arn=None,
         )
         WorkloadIdentity("orders-identity", args)
 

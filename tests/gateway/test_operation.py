@@ -21,8 +21,6 @@ from tests.fixtures import wait_for
 from tests.gateway.edge import Connection, GatewayProcess, Service, call, connect, read
 from tests.tokens import Issuer
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_access_log_has_the_fields_of_the_aws_stage(gateway: GatewayProcess, tokens: Issuer) -> None:
     answer = call(gateway.url, "GET", "/orders/1?card=4111", token=tokens.token(subject="grace"))

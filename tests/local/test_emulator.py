@@ -18,8 +18,6 @@ from infra.local.cloud import client
 from infra.local.snapshots import JOURNAL
 from tests.fixtures import Emulator, Queue, free_port, wait_for
 
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -106,6 +104,7 @@ def own_emulator(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen
         process.wait()
 
 
+@pytest.mark.slow
 def test_what_was_made_a_second_ago_survives_a_kill(
     own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -121,6 +120,7 @@ def test_what_was_made_a_second_ago_survives_a_kill(
     assert client("sqs", url).get_queue_url(QueueName="kept")["QueueUrl"].endswith("/kept")
 
 
+@pytest.mark.slow
 def test_items_survive_a_kill_although_only_what_has_changed_was_written(
     own_emulator: Callable[[], tuple[subprocess.Popen[bytes], str]], emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -183,6 +183,7 @@ def items(url: str) -> dict[str, str]:
     return {item["pk"]["S"]: item["value"]["S"] for item in found}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="no limit of another process can be set here")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_a_disk_that_was_full_for_a_moment_costs_nothing(
@@ -231,6 +232,7 @@ runpy.run_module("infra.local.emulator", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_an_emulator_that_saves_no_more_ends_with_an_error_to_be_started_again(tmp_path: Path) -> None:
     environment = os.environ | {"PORT": str(free_port()), "STATE_DIR": str(tmp_path)}
 

@@ -8,8 +8,8 @@ import pytest
 
 from infra.local import mysql as servers
 from infra.local.databases import _MysqlClusterProvider, _MysqlDatabaseProvider
+from infra.local.postgresql import ServerUnavailable
 from infra.local.provider import Properties
-from infra.local.servers import ServerUnavailable
 from tests.fixtures import free_port
 from tests.local.test_providers import made
 from tests.mysql import Mysql

@@ -19,8 +19,6 @@ from infra.local.readiness import Fault, Probe, answer, fault, port_is_free
 from infra.local.supervision import ProcessFailed, Program, Supervisord, find_processes
 from tests.fixtures import free_port, wait_for
 
-pytestmark = pytest.mark.slow
-
 SERVER = """
 import http.server, os, pathlib
 pathlib.Path("pid").write_text(str(os.getpid()))
@@ -151,6 +149,7 @@ def test_environment_and_command_arrive_unchanged_whatever_they_hold(supervisord
     assert (tmp_path / "seen").read_text() == f"{nasty}|{nasty}"
 
 
+@pytest.mark.slow
 def test_a_log_that_has_grown_long_is_moved_and_the_process_writes_on(supervisord: Supervisord, tmp_path: Path) -> None:
     talkative = f"""
 import pathlib, sys, threading, time
@@ -220,6 +219,7 @@ def daemon(tmp_path: Path) -> Iterator[Supervisord]:
     daemon.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", ["folder", "socket", "nothing, but it is stopped"])
 def test_a_supervisord_that_cannot_be_asked_is_ended_with_its_processes_by_the_next_one(
     daemon: Supervisord, tmp_path: Path, removed: str
@@ -336,6 +336,7 @@ def test_stopping_ends_every_process_and_removes_every_file(tmp_path: Path) -> N
     daemon.stop()  # again is no error
 
 
+@pytest.mark.slow
 def test_a_checkout_may_lie_deep_and_have_spaces_in_its_name(tmp_path: Path) -> None:
     daemon = Supervisord(str(tmp_path / ("deep" * 30) / "it's a b" / "run"))
     assert len(os.fsencode(daemon.socket)) <= 104

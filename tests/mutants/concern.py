@@ -2,11 +2,10 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-OURS = ("infra", "plans", "shop", "stacks", "tests", "tools")
 IMPORT = re.compile(
     r"^ *(?:from (?P<package>[\w.]+) import (?:\((?P<several>[^)]*)\)|(?P<names>[^\n(]*))|import (?P<module>[\w.]+))",
     re.MULTILINE,
@@ -16,6 +15,11 @@ FURTHER = 1
 """Tests that are so many imports further away than the nearest ones are asked, too."""
 ELSEWHERE = ("tests/e2e", "tests/integration", "tests/golden", "tests/mutants")
 """Not among the quick ones; or, as the golden plans, asked first."""
+
+
+def ours(root: Path) -> list[str]:
+    """Packages at the top of the checkout."""
+    return sorted(path.parent.name for path in root.glob("*/__init__.py"))
 
 
 class Concern:
@@ -32,6 +36,25 @@ class Concern:
             if self._named(file, words):
                 chosen |= {reader: 0} if self._is_test(reader) else self._importing(reader)
         return tuple(sorted(chosen, key=lambda test: (chosen[test], test)))
+
+    @cache  # noqa: B019 (there is one of it in a run)
+    def is_near(self, file: str, test: str) -> bool:
+        return test in self.tests(file)
+
+    def is_run_by(self, modules: Sequence[str], file: str) -> bool:
+        """Whether one of them, started as a program, imports the file in any way."""
+        return any(file in self._reached(module) for module in modules)
+
+    @cache  # noqa: B019 (there is one of it in a run)
+    def _reached(self, module: str) -> frozenset[str]:
+        seen = {file for name in (module, f"{module}.__main__") if (file := self._file(name))}
+        waiting = deque(seen)
+        while waiting:
+            each = waiting.popleft()
+            found = {file for name in _imported(self._root / each) if (file := self._file(name))} - seen
+            seen |= found
+            waiting.extend(found)
+        return frozenset(seen)
 
     def _beside(self, file: str) -> Mapping[str, int]:
         """What nobody imports, as a `__main__.py`, is started by the tests of its package."""
@@ -79,7 +102,7 @@ class Concern:
     def _importers(self) -> Mapping[str, set[str]]:
         """File -> the files that import it."""
         found = defaultdict(set)
-        for package in OURS:
+        for package in ours(self._root):
             for path in (self._root / package).rglob("*.py"):
                 importer = str(path.relative_to(self._root))
                 for name in _imported(path):

@@ -8,6 +8,29 @@ import yaml
 
 from tests.mutants.mutant import Mutant, short
 
+OPPOSITES = {
+    "Allow": "Deny",
+    "Deny": "Allow",
+    "Retain": "Delete",
+    "StringEquals": "StringLike",
+    "StringNotEquals": "StringEquals",
+    "StringLike": "StringNotLike",
+    "StringNotLike": "StringLike",
+    "ArnLike": "ArnNotLike",
+    "ArnNotLike": "ArnLike",
+    "ArnEquals": "ArnNotEquals",
+    "ArnNotEquals": "ArnEquals",
+    "Null": "NumericEquals",
+    "NotAction": "Action",
+    "NotResource": "Resource",
+    "read": "write",
+    "write": "read",
+}
+"""Words of policies, whether keys or values, and what is read instead by mistake."""
+WIDER = {"Resource": "'*'", "AWS": "'*'"}
+"""Key -> what gives more than its value does."""
+QUOTES = ("'", '"')
+ACTION = re.compile(r"[a-z][a-z0-9-]*:[A-Z]\w*\*?")
 OTHERS = (("==", "!="), ("!=", "=="), ("&&", "||"), ("||", "&&"), ("true", "false"), ("false", "true"))
 WHOLE_NUMBER = re.compile(r"\d+")
 Span = tuple[int, int]
@@ -25,13 +48,26 @@ def mutants(file: str, source: bytes) -> Iterator[Mutant]:
             yield mutant
 
 
-def is_yaml(mutant: Mutant, source: bytes) -> bool:
-    """What takes a hundred times as long as to make it."""
+def is_another(mutant: Mutant, source: bytes) -> bool:
+    """Whether it is YAML, and not the same. Takes a hundred times as long as to make it."""
     try:
-        yaml.compose(mutant.of(source), yaml.CSafeLoader)
+        return _meaning(mutant.of(source)) != _meaning(source)
     except yaml.YAMLError:
         return False
-    return True
+
+
+def _meaning(source: bytes) -> object:
+    """Without comments and the way in which it is written."""
+
+    def of(node: yaml.Node | None) -> object:
+        match node:
+            case yaml.MappingNode():
+                return node.tag, [(of(key), of(value)) for key, value in node.value]
+            case yaml.SequenceNode():
+                return node.tag, [of(each) for each in node.value]
+        return node and (node.tag, node.value)
+
+    return of(yaml.compose(source, yaml.CSafeLoader))
 
 
 class _Walk:
@@ -48,6 +84,8 @@ class _Walk:
                         continue  # a text for people
                     inside = f"{place}.{key.value}".lstrip(".")
                     yield self._without(spans, index, inside, bool(node.flow_style))
+                    yield from self._opposite(key, inside)
+                    yield from self._wider(key.value, value, inside)
                     yield from self.of(value, inside)
             case yaml.SequenceNode():
                 spans = [(each.start_mark.index, _end(self._text, each)) for each in node.value]
@@ -91,12 +129,28 @@ class _Walk:
             changed = written.replace(node.value, str(int(node.value) + 1))
         elif node.value in ("true", "false"):
             changed = {"true": "false", "false": "true"}[node.value]
-        elif written.endswith(("'", '"')):
+        elif written.endswith(QUOTES):
             changed = f"{written[:-1]}-x{written[-1]}"
         else:
             changed = f"{written}-x"
-        yield self._mutant(place, f"{written} -> {changed}", (start, end), changed)
+        if ACTION.fullmatch(node.value):
+            changed = f"{written.partition(':')[0]}:*{written[-1] if written[0] in QUOTES else ''}"
+        if node.value not in OPPOSITES:
+            yield self._mutant(place, f"{written} -> {changed}", (start, end), changed)
+        yield from self._opposite(node, place)
         yield from self._words(written, start, place)
+
+    def _opposite(self, node: yaml.ScalarNode, place: str) -> Iterator[Mutant]:
+        if other := OPPOSITES.get(node.value):
+            yield self._mutant(place, f"{node.value} -> {other}", _span(node), other)
+
+    def _wider(self, key: str, node: yaml.Node, place: str) -> Iterator[Mutant]:
+        """Everything, for what is named; of each element of a list, too."""
+        each_of_them = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for each in each_of_them:
+            if key in WIDER and isinstance(each, yaml.ScalarNode) and each.value != "*":
+                span = each.start_mark.index, _end(self._text, each)
+                yield self._mutant(place, f"{self._text[slice(*span)]} -> *", span, WIDER[key])
 
     def _words(self, text: str, start: int, place: str) -> Iterator[Mutant]:
         """In expressions and scripts: a comparison, a truth, the connection of two conditions turned round."""
@@ -105,6 +159,10 @@ class _Walk:
             if at >= 0:
                 span = (start + at + 1, start + at + 1 + len(word))
                 yield self._mutant(place, f"{text} with {other} for {word}", span, other)
+
+
+def _span(node: yaml.Node) -> Span:
+    return node.start_mark.index, node.end_mark.index
 
 
 def _end(text: str, node: yaml.Node) -> int:

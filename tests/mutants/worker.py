@@ -1,7 +1,8 @@
-"""The process that judges: mutants come in, one a line, and verdicts go out. It works in copies of the checkout, whose
-paths are its arguments, with a process for each; the current folder is the first of them."""
+"""The process that judges: mutants come in, one a line, and verdicts go out. Its arguments: the folder that keeps what
+tests run, and copies of the checkout, with a process for each; the current folder is the first of them."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -10,24 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 import tests
-from tests.mutants.concern import Concern
 from tests.mutants.judge import Judge
 from tests.mutants.mutant import Mutant
 
 SECONDS = "MUTANTS_SECONDS"
 """Environment: no mutant is begun when so many seconds have passed since the start."""
+PATIENCE = "MUTANTS_PATIENCE"
+"""Environment: tests that take more CPU time together are not asked about one mutant."""
 
 
-def main(copies: Sequence[str]) -> None:
+def main(kept: str, *copies: str) -> None:
     started = time.monotonic()
-    seconds = float(os.environ.get(SECONDS, "inf"))
+    seconds = float(os.environ.get(SECONDS, math.inf))
     mutants = [Mutant(**json.loads(line)) for line in sys.stdin]
-    judge = Judge(Concern(Path.cwd()).tests)
+    judge = Judge(Path(kept), math.isfinite(seconds), float(os.environ.get(PATIENCE, math.inf)))
     children = []
     for number, copy in enumerate(copies):
         child = os.fork()
         if child == 0:
-            _move(judge, copy)
+            _move(copy)
             _judge(judge, mutants[number :: len(copies)], started + seconds)
             os._exit(0)
         children.append(child)
@@ -35,12 +37,11 @@ def main(copies: Sequence[str]) -> None:
         os.waitpid(child, 0)
 
 
-def _move(judge: Judge, copy: str) -> None:
+def _move(copy: str) -> None:
     """Nothing of ours is imported yet but this: from here on it comes from the copy."""
     os.chdir(copy)
     sys.path.insert(0, copy)
     tests.__path__[:] = [str(Path(copy) / "tests")]
-    judge.here = Path(copy)
 
 
 def _judge(judge: Judge, mutants: Sequence[Mutant], deadline: float) -> None:
@@ -52,4 +53,4 @@ def _judge(judge: Judge, mutants: Sequence[Mutant], deadline: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -60,8 +60,9 @@ METHODS = (
     "card-slow",
     "card-timeout",
 )
-NO_ANSWER_SECONDS = 0.02
-"""How long a call of the provider is waited for that never answers."""
+CALL_SECONDS = 60.0
+"""Never over: whether a call is answered must not depend on how busy this machine is."""
+WORKERS = ("timer", "expirer", "payment_worker", "provider_worker")
 
 
 class Died(BaseException):
@@ -82,21 +83,21 @@ class NoPromotions:
 
 
 @dataclass
-class Doom:
+class FaultInjector:
     """Lets a process die before its n-th statement from now on; each commit counts as one."""
 
-    left: int | None = None
+    statements_left: int | None = None
 
     def watch(self, database: Database) -> None:
         assert database._engine is not None
-        on.listen(database._engine.sync_engine, "before_cursor_execute", self._step)
-        on.listen(database._engine.sync_engine, "commit", self._step)
+        on.listen(database._engine.sync_engine, "before_cursor_execute", self._count)
+        on.listen(database._engine.sync_engine, "commit", self._count)
 
-    def _step(self, *_: Any) -> None:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                self.left = None
+    def _count(self, *_: Any) -> None:
+        if self.statements_left is not None:
+            self.statements_left -= 1
+            if self.statements_left < 0:
+                self.statements_left = None
                 raise Died
 
 
@@ -104,6 +105,7 @@ class Doom:
 class World:
     databases: Mapping[str, Database]
     provider_database: Database
+    faults: FaultInjector
     chance: random.Random
     clock: "time_machine.Traveller"
     now: datetime = NOON
@@ -114,10 +116,8 @@ class World:
     deaths: int = 0
 
     def __post_init__(self) -> None:
-        self.doom = Doom()
-        for database in (*self.databases.values(), self.provider_database):
-            self.doom.watch(database)
-        self.fake = FakeProvider(self.provider_database, clock=lambda: self.now)
+        # A call that never answers is given up at once.
+        self.fake = FakeProvider(self.provider_database, hang_seconds=0, clock=lambda: self.now)
         self.fake._is_open = True
         self._start_again()
 
@@ -127,9 +127,7 @@ class World:
         self.placement = OrderPlacement(home["orders"], NoPromotions())
         self.timer = SagaTimer(home["orders"])
         self.expirer = ReservationExpirer(home["inventory"])
-        self.payment_worker = PaymentWorker(
-            home["payments"], ProviderClient(self.fake, call_seconds=NO_ANSWER_SECONDS), due
-        )
+        self.payment_worker = PaymentWorker(home["payments"], ProviderClient(self.fake, call_seconds=CALL_SECONDS), due)
         self.provider_worker = FakeProviderWorker(
             self.fake, lambda callback: self.payment_worker.handle_callback(callback, self.now)
         )
@@ -141,7 +139,7 @@ class World:
 
     async def attempt(self, work: Callable[[], Awaitable[Any]], dies_before: int | None = None) -> bool:
         """False when the process died before it was done: before that statement of it, the first being 0."""
-        self.doom.left = dies_before
+        self.faults.statements_left = dies_before
         try:
             await work()
         except (Died, BaseExceptionGroup) as death:
@@ -153,7 +151,7 @@ class World:
         else:
             return True
         finally:
-            self.doom.left = None
+            self.faults.statements_left = None
 
     async def open_shop(self) -> None:
         """Products and stock are there."""
@@ -230,18 +228,16 @@ class World:
         self.underway.remove(message)
         self.lost += 1
 
-    async def work(self, dies_before: int | None = None) -> int:
-        """One round of every worker; how much they did."""
+    async def work(self, dies_before: int | None = None, workers: Sequence[str] = WORKERS) -> int:
+        """Each of these workers once, in any order; how much they did."""
         done = 0
 
-        async def rounds() -> None:
+        async def run_each_once() -> None:
             nonlocal done
-            workers: list[Any] = [self.timer, self.expirer, self.payment_worker, self.provider_worker]
-            self.chance.shuffle(workers)
-            for worker in workers:
-                done += await worker.run_once(self.now)
+            for name in self.chance.sample(workers, len(workers)):
+                done += await getattr(self, name).run_once(self.now)
 
-        await self.attempt(rounds, dies_before)
+        await self.attempt(run_each_once, dies_before)
         return done
 
     def pass_time(self, seconds: float) -> None:
@@ -290,61 +286,77 @@ def _subscribed(service: str) -> frozenset[str]:
     return frozenset(DECLARED.services[service].subscribes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Homes:
-    """A migrated database for each service."""
+    """A migrated database for each service, and the loop in which their connections live, for one world at a time."""
 
-    postgres: Postgres
-    homes: Mapping[str, FreshDatabase]
+    runner: asyncio.Runner
+    databases: Mapping[str, Database]
+    provider_database: Database
+    faults: FaultInjector
+    superusers: Sequence["psycopg.Connection[Any]"]
 
     @contextmanager
     def world(self, seed: int) -> Iterator[tuple[World, asyncio.Runner]]:
         """A new world, where nothing has happened yet, and the loop it lives in."""
-        for home in self.homes.values():
-            self._empty(home)
-        databases = {service: Database(home.url, password=home.password) for service, home in self.homes.items()}
-        of_provider = Database(databases["payments"].url, password=self.homes["payments"].password)
-        with asyncio.Runner() as runner, time_machine.travel(NOON, tick=False) as clock:
-            for database in (*databases.values(), of_provider):
-                runner.run(database.open())
+        for superuser in self.superusers:
+            _empty(superuser)
+        with time_machine.travel(NOON, tick=False) as clock:
             chance = random.Random(seed)  # noqa: S311 (chance, not secrecy)
-            world = World(databases, of_provider, chance, clock)
-            runner.run(world.open_shop())
-            try:
-                yield world, runner
-            finally:
-                for database in (*databases.values(), of_provider):
-                    runner.run(database.close())
+            world = World(self.databases, self.provider_database, self.faults, chance, clock)
+            self.runner.run(world.open_shop())
+            yield world, self.runner
 
-    def _empty(self, home: FreshDatabase) -> None:
-        """As the superuser without triggers: what has happened to orders cannot be removed by anybody else."""
-        tables = "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = 'public'"
-        with psycopg.connect(
-            host=self.postgres.host,
-            port=self.postgres.port,
-            user="postgres",
-            password=self.postgres.password,
-            dbname=home.url.rpartition("/")[2],
-        ) as connection:
-            [(found,)] = connection.execute(tables).fetchall()
-            connection.execute("SET session_replication_role = replica")
-            connection.execute(f"TRUNCATE {found} RESTART IDENTITY".encode())
+
+def _empty(superuser: "psycopg.Connection[Any]") -> None:
+    """Without triggers: what has happened to orders cannot be removed by anybody else. DELETE, as rows are few."""
+    tables = superuser.execute("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    statements = ["SET session_replication_role = replica", *(f"DELETE FROM {name}" for (name,) in tables)]  # noqa: S608
+    superuser.execute("; ".join(statements).encode())
 
 
 @contextmanager
 def homes(postgres: Postgres) -> Iterator[Homes]:
     with ExitStack() as stack:
-        made = {}
-        for service in SERVICES:
-            home = made[service] = stack.enter_context(postgres.fresh_database())
-            settings = Settings.model_validate(
-                {
-                    "service_name": service,
-                    "service_version": "test",
-                    "environment": "local",
-                    "database_url": home.url,
-                    "database_password": home.password,
-                }
-            )
-            asyncio.run(migrations.upgrade(settings, f"{service}.migrations"))
-        yield Homes(postgres, made)
+        fresh = {service: stack.enter_context(postgres.fresh_database()) for service in SERVICES}
+        runner, faults = stack.enter_context(asyncio.Runner()), FaultInjector()
+
+        def opened(home: FreshDatabase) -> Database:
+            database = Database(home.url, password=home.password)
+            runner.run(database.open())
+            stack.callback(lambda: runner.run(database.close()))
+            faults.watch(database)
+            return database
+
+        for service, home in fresh.items():
+            asyncio.run(migrations.upgrade(_settings(service, home), f"{service}.migrations"))
+        yield Homes(
+            runner=runner,
+            databases={service: opened(home) for service, home in fresh.items()},
+            provider_database=opened(fresh["payments"]),
+            faults=faults,
+            superusers=[stack.enter_context(_superuser(postgres, home)) for home in fresh.values()],
+        )
+
+
+def _settings(service: str, home: FreshDatabase) -> Settings:
+    return Settings.model_validate(
+        {
+            "service_name": service,
+            "service_version": "test",
+            "environment": "local",
+            "database_url": home.url,
+            "database_password": home.password,
+        }
+    )
+
+
+def _superuser(postgres: Postgres, home: FreshDatabase) -> "psycopg.Connection[Any]":
+    return psycopg.connect(
+        host=postgres.host,
+        port=postgres.port,
+        user="postgres",
+        password=postgres.password,
+        dbname=home.url.rpartition("/")[2],
+        autocommit=True,
+    )

@@ -103,6 +103,14 @@ def test_a_stack_on_aws_is_chosen_and_never_made_in_passing(checkout: Checkout) 
     assert selects() == ["pulumi stack select local --create [local]"]
 
 
+def test_the_stack_of_the_laptop_is_made_once(checkout: Checkout) -> None:
+    state = checkout.folder / ".shop/state/.pulumi/stacks/shop"
+    state.mkdir(parents=True)
+    (state / "local.json").write_text("{}")
+
+    assert checkout.make("setup") == ["python -m tools.environment local []"]
+
+
 @pytest.mark.parametrize("fails", ["python -m tools.environment*", "pulumi stack select*", "pulumi up*"])
 def test_after_a_failure_nothing_goes_on(checkout: Checkout, fails: str) -> None:
     calls = checkout.make("up", "STACK=dev", succeeds=False, FAILS=fails)

@@ -17,7 +17,7 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.pq import PGconn, Ping
 
-from infra.local import servers
+from infra.local import postgresql
 
 SUPERUSER = "rdsadmin"
 """Amazon's own. Nobody can be it: the server takes no connection of it."""
@@ -62,7 +62,7 @@ class Server:
 
     def make(self) -> None:
         """Makes its data, and the roles that RDS makes. Raises: subprocess.CalledProcessError."""
-        account, programs = servers.account(), postgres_programs()
+        account, programs = postgresql.account(), postgres_programs()
         self._data.mkdir(mode=0o700)
         for path in (self.folder, self._data, self.folder / "server.pem", self.folder / "server.key"):
             account.own(path)
@@ -94,7 +94,7 @@ class Server:
         settings += [f"ssl_cert_file={self.folder}/server.pem", f"ssl_key_file={self.folder}/server.key"]
         options = [word for setting in settings for word in ("-c", setting)]
         # SIGQUIT: at once, and with all its children. Nothing of it is needed any more when the emulator is gone.
-        prefix = [*servers.account().prefix, "--pdeathsig=QUIT"]
+        prefix = [*postgresql.account().prefix, "--pdeathsig=QUIT"]
         command = [*prefix, str(postgres_programs() / "postgres"), "-D", str(self._data), *options]
         process = _starting.submit(self._popen, command).result()
         deadline = time.monotonic() + START_SECONDS
@@ -116,7 +116,7 @@ class Server:
             return subprocess.Popen(command, cwd=self._data, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def _run(self, command: Sequence[str], given: str = "") -> None:
-        complete = [*servers.account().prefix, *command]
+        complete = [*postgresql.account().prefix, *command]
         subprocess.run(complete, input=given.encode(), check=True, capture_output=True, cwd=self._data)
 
 
@@ -132,17 +132,17 @@ def why_not() -> str | None:
         return "databases run under another account, and end with the emulator: root and setpriv are needed"
     try:
         postgres_programs()
-    except servers.ServerUnavailable as error:
+    except postgresql.ServerUnavailable as error:
         return str(error)
     return None
 
 
 def postgres_programs() -> Path:
-    """The folder of this machine's PostgreSQL, which has to speak TLS and LDAP. Raises: servers.ServerUnavailable."""
-    programs = servers.postgres_programs()
+    """The folder of this machine's PostgreSQL, which has to speak TLS and LDAP. Raises: ServerUnavailable."""
+    programs = postgresql.postgres_programs()
     built = subprocess.run([programs / "pg_config", "--configure"], capture_output=True, text=True, check=True).stdout
     if "openssl" not in built or "ldap" not in built:
-        raise servers.ServerUnavailable(f"PostgreSQL in {programs} was built without OpenSSL or without LDAP.")
+        raise postgresql.ServerUnavailable(f"PostgreSQL in {programs} was built without OpenSSL or without LDAP.")
     return programs
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import Refused
-from infra.local.files import made_whole
+from infra.local.files import complete_folder
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"
@@ -114,7 +114,7 @@ def initialise(data: Path, password_file: Path) -> None:
     run_as = account()
     run_as.own(password_file)
     initdb = postgres_programs() / "initdb"
-    with made_whole(data) as folder:
+    with complete_folder(data) as folder:
         run_as.own(folder)
         options = [f"--pgdata={folder}", f"--username={SUPERUSER}", f"--pwfile={password_file}", "--no-instructions"]
         options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
@@ -144,7 +144,7 @@ def _run(command: list[str], directory: Path | None = None) -> str:
 
 
 if __name__ == "__main__":
-    # A server in the foreground: `python -m infra.local.servers DATA [SETTING=VALUE ...]`, with PORT in the
+    # A server in the foreground: `python -m infra.local.postgresql DATA [SETTING=VALUE ...]`, with PORT in the
     # environment. The command is found when the server starts, so that state never names a program of this machine.
     command = postgres_command(Path(sys.argv[1]), os.environ["PORT"], sys.argv[2:])
     os.execv(command[0], command)  # noqa: S606 (no shell)
