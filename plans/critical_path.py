@@ -53,8 +53,8 @@ class Durations(_Model):
         return self.seconds[kind].seconds if kind in self.seconds else self.default_seconds
 
 
-def durations(file: Path = DURATIONS) -> Durations:
-    return Durations.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+def durations() -> Durations:
+    return Durations.model_validate(yaml.safe_load(DURATIONS.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

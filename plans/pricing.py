@@ -85,8 +85,8 @@ class PriceList(_Model):
         return self.free.get(kind) or next(prefixes, None)
 
 
-def price_list(file: Path = PRICE_LIST) -> PriceList:
-    return PriceList.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+def price_list() -> PriceList:
+    return PriceList.model_validate(yaml.safe_load(PRICE_LIST.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from infra.command_line import CommandError, one_line
 from plans import made_up
 from stacks import aws, settings
-from stacks.settings import AwsSettings
+from stacks.aws_settings import AwsSettings, merged
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a person says of their own account, and no file of the repository can.
@@ -30,7 +30,7 @@ def aws_settings(stack: str, given: Mapping[str, Any] | None = None) -> AwsSetti
     prefix = f"{settings.PROJECT}:"
     stands = {key.removeprefix(prefix): value for key, value in (document.get("config") or {}).items()}
     try:
-        return AwsSettings.model_validate(settings.merged(settings.merged(OF_ONE_ACCOUNT, stands), given or {}))
+        return AwsSettings.model_validate(merged(merged(OF_ONE_ACCOUNT, stands), given or {}))
     except ValidationError as error:
         raise CommandError(f"Pulumi.{stack}.yaml: {one_line(str(error))}") from None
 

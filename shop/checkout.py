@@ -37,12 +37,12 @@ def pulumi_environment(cli: Path = CLI / "bin") -> dict[str, str]:
     }
 
 
-def local_pulumi_environment(cli: Path = CLI / "bin", home: Path = HOME) -> dict[str, str]:
-    """The laptop's: state and everything else that Pulumi keeps lies under `home`."""
+def local_pulumi_environment(cli: Path = CLI / "bin") -> dict[str, str]:
+    """The laptop's: state and everything else that Pulumi keeps lies in the checkout."""
     return pulumi_environment(cli) | {
-        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
+        "PULUMI_BACKEND_URL": f"file://{HOME / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_HOME": str(home / "pulumi-home"),
+        "PULUMI_HOME": str(HOME / "pulumi-home"),
     }
 
 

@@ -12,19 +12,15 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 stack = pulumi.get_stack()
 try:
-    # Each imports what its target needs: a laptop no AWS, AWS no supervisor. What a service is made of is looked at
-    # before the program runs: it would register, and change, what comes before the service whose code is not there.
+    # Each imports what its target needs: a laptop no AWS, AWS no supervisor.
     if stack == settings.LOCAL:
         from stacks import local
 
-        here = settings.local_settings(stack, settings.configured())
-        catalogue.load(local.ROOT / here.services, code="run")
-        local.deploy(stack, here)
+        local.deploy(stack, settings.local_settings(stack, settings.configured()), code="run")
     else:
-        from stacks import aws
+        from stacks import aws, aws_settings
 
-        there = settings.aws_settings(stack, settings.configured())
-        catalogue.load(aws.ROOT / there.services, code=None if there.images.digests else "build")
-        aws.deploy(stack, there)
+        there = aws_settings.aws_settings(stack, settings.configured())
+        aws.deploy(stack, there, code=None if there.images.digests else "build")
 except (catalogue.CatalogueError, settings.SettingsError) as error:
     raise pulumi.RunError(str(error)) from None

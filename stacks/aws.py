@@ -22,6 +22,7 @@ from infra.aws.telemetry import Telemetry, TelemetryArgs
 from infra.capabilities.database.declaration import relational_engines
 from infra.capabilities.routes.declaration import scopes
 from infra.contract import NOTHING
+from infra.declaration.declaration import Purpose
 from infra.kubernetes.platform import Platform, PlatformArgs
 from infra.service import catalogue
 from infra.service.aws import CAPABILITIES, Service, ServiceArgs
@@ -29,14 +30,16 @@ from infra.service.catalogue import Catalogue
 from infra.service.connections import over_connections
 from infra.service.quotas import over_quota
 from stacks import providers
+from stacks.aws_settings import AwsSettings
 from stacks.images import Images
-from stacks.settings import PROJECT, AwsSettings
+from stacks.settings import PROJECT
 
 ROOT = Path(__file__).parent.parent
 
 
-def deploy(stack: str, settings: AwsSettings) -> None:
-    declared = _declared(settings)
+def deploy(stack: str, settings: AwsSettings, code: Purpose | None = None) -> None:
+    """`code`: first look whether what the services are made of is there."""
+    declared = _declared(settings, code)
     environment = _environment(stack, settings)
     cloud = providers.aws_provider(stack, settings)
     on_aws = ResourceOptions(providers=[cloud])
@@ -94,9 +97,9 @@ def deploy(stack: str, settings: AwsSettings) -> None:
     _export(settings, foundation, stage, overview, services)
 
 
-def _declared(settings: AwsSettings) -> Catalogue:
+def _declared(settings: AwsSettings, code: Purpose | None) -> Catalogue:
     """Raises CatalogueError, also for what AWS, or a database, would refuse later."""
-    declared = catalogue.load(ROOT / settings.services)
+    declared = catalogue.load(ROOT / settings.services, code)
     problems = over_quota(declared, settings.quotas, settings.databases.shared)
     problems += over_connections(
         declared, settings.databases.instance_class, settings.databases.shared, settings.bounded_scale

@@ -11,7 +11,8 @@ from infra.aws.environment import Environment
 from infra.aws.registry import BuildArgs, Repository, RepositoryArgs
 from infra.declaration.problems import Problem
 from stacks import providers
-from stacks.settings import ImageSettings, SettingsError
+from stacks.aws_settings import ImageSettings
+from stacks.settings import SettingsError
 
 
 class Images:

@@ -9,6 +9,7 @@ from infra.capabilities.database.declaration import relational_engines
 from infra.capabilities.routes import local as routes
 from infra.capabilities.routes.declaration import scopes
 from infra.contract import CALLBACK_URL
+from infra.declaration.declaration import Purpose
 from infra.local.edge import Gateway, GatewayArgs
 from infra.local.foundation import Foundation
 from infra.local.platform import People, PeopleArgs, Platform, PlatformArgs
@@ -19,9 +20,10 @@ from stacks.settings import PROJECT, LocalSettings
 ROOT = Path(__file__).parent.parent
 
 
-def deploy(stack: str, settings: LocalSettings) -> None:
+def deploy(stack: str, settings: LocalSettings, code: Purpose | None = None) -> None:
+    """`code`: first look whether what the services are made of is there."""
     settings = settings.under(ROOT)
-    declared = catalogue.load(settings.services)
+    declared = catalogue.load(settings.services, code)
     prefix = f"{PROJECT}-{stack}"
 
     platform_args = PlatformArgs(directory=settings.directory, engines=relational_engines(declared))

@@ -11,7 +11,8 @@ from pulumi import Resource, ResourceOptions
 from infra.aws import log_groups, regions, tags
 from infra.aws.cluster import Cluster
 from infra.declaration.problems import Problem
-from stacks.settings import PROJECT, AwsSettings, SettingsError
+from stacks.aws_settings import AwsSettings
+from stacks.settings import PROJECT, SettingsError
 
 if TYPE_CHECKING:
     import pulumi_docker as docker

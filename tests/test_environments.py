@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from plans.programs import ROOT, aws_settings
-from stacks.settings import AwsSettings
+from stacks.aws_settings import AwsSettings
 
 DEVELOPMENT: dict[str, Any] = {
     "purpose": "development",

@@ -9,7 +9,8 @@ import yaml
 
 from infra.aws.regions import supported
 from plans.programs import ROOT
-from stacks.settings import DEFAULTS, AwsSettings, Domain, LocalSettings, SettingsError, aws_settings, local_settings
+from stacks.aws_settings import DEFAULTS, AwsSettings, Domain, aws_settings
+from stacks.settings import LocalSettings, SettingsError, local_settings
 
 ENOUGH: dict[str, Any] = {
     "purpose": "development",

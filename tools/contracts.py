@@ -9,7 +9,6 @@ import importlib
 import json
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from infra.service import catalogue
 from infra.service.catalogue import ServiceSpec
 
 if TYPE_CHECKING:
-    from chassis.messages import EventData, EventReader
+    from chassis.messages import EventData
 
-SERVICES = Path("services")
+ROOT = Path(__file__).parent.parent
+SERVICES = ROOT / "services"
 FOLDER = "contracts"
 Schema = Mapping[str, Any]
 _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
@@ -29,34 +29,13 @@ _BOUNDS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-@dataclass(frozen=True, order=True)
-class Promise:
-    """One version of one type of event, as it was recorded."""
-
-    type: str
-    version: int
-    file: Path
-
-    def schema(self) -> dict[str, Any]:
-        return dict(json.loads(self.file.read_text()))
-
-
-def recorded(services: Path = SERVICES) -> list[Promise]:
-    return sorted(map(_promise, services.glob(f"*/{FOLDER}/*.json")))
-
-
 def published(spec: ServiceSpec) -> "tuple[type[EventData], ...]":
     """The data of the events that the code of a service publishes."""
-    return tuple(_events(spec).PUBLISHED) if spec.publishes else ()
+    return tuple(importlib.import_module(f"{spec.module}.events").PUBLISHED) if spec.publishes else ()
 
 
-def readings(spec: ServiceSpec) -> "Mapping[str, EventReader[Any]]":
-    """How the code of a service reads each type of event."""
-    return dict(_events(spec).READ) if spec.subscribes else {}
-
-
-def file_of(spec: ServiceSpec, data: "type[EventData]", services: Path = SERVICES) -> Path:
-    return services / spec.name / FOLDER / f"{data.type}.v{data.version}.json"
+def file_of(spec: ServiceSpec, data: "type[EventData]") -> Path:
+    return SERVICES / spec.name / FOLDER / f"{data.type}.v{data.version}.json"
 
 
 def schema_of(data: "type[EventData]") -> dict[str, Any]:
@@ -116,15 +95,6 @@ def _kinds(schema: Schema, root: Schema) -> set[str]:
     return {kind} if isinstance(kind, str) else set(kind)
 
 
-def _promise(file: Path) -> Promise:
-    event_type, version = file.stem.rsplit(".v", 1)
-    return Promise(event_type, int(version), file)
-
-
-def _events(spec: ServiceSpec) -> Any:
-    return importlib.import_module(f"{spec.module}.events")
-
-
 def main() -> int:
     """Writes what is new. 1 when the code takes something back."""
     refused = 0
@@ -133,8 +103,8 @@ def main() -> int:
             file, schema = file_of(spec, data), schema_of(data)
             problems = broken(json.loads(file.read_text()), schema) if file.exists() else []
             if problems:
-                refused = 1
-                print(f"{file}: give {data.type} version {data.version + 1}; in this one, {'; '.join(problems)}.")
+                refused, shown = 1, file.relative_to(ROOT)
+                print(f"{shown}: give {data.type} version {data.version + 1}; in this one, {'; '.join(problems)}.")
                 continue
             file.parent.mkdir(exist_ok=True)
             file.write_text(json.dumps(schema, indent=2) + "\n")

@@ -6,20 +6,19 @@ With the name of a stack on AWS: the CLI and the Python of this checkout only.
 import shlex
 import signal
 import sys
-from pathlib import Path
 
 from infra.command_line import run
 from shop.checkout import CLI, HOME, local_pulumi_environment, pulumi_environment
 from tools.pulumi.install import install
 
 
-def environment(stack: str = "local", home: Path = HOME) -> dict[str, str]:
-    """Installs the Pulumi CLI when needed. On the laptop, everything that Pulumi keeps lies under `home`."""
+def environment(stack: str) -> dict[str, str]:
+    """Installs the Pulumi CLI when needed."""
     cli = install(CLI)
     if stack != "local":
         return pulumi_environment(cli)
-    (home / "state").mkdir(parents=True, exist_ok=True)
-    return local_pulumi_environment(cli, home)
+    (HOME / "state").mkdir(parents=True, exist_ok=True)
+    return local_pulumi_environment(cli)
 
 
 def main(stack: str = "local") -> None:

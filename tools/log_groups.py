@@ -19,7 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.aws.log_groups import prefixes
 from infra.command_line import run
 from shop.errors import ShopError
-from stacks.settings import PROJECT, AwsSettings, aws_settings
+from stacks.aws_settings import AwsSettings, aws_settings
+from stacks.settings import PROJECT
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 

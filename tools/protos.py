@@ -4,8 +4,8 @@ Go code of a service in Go goes where `option go_package` says; its generators a
 Every Python service that calls a service with a `proto/` folder gets the messages in its own package, as
 `<package>/<name>_pb2.py`. Where there is no Go, the Go code stays as it is.
 
-The interface is recorded beside each file, in `<name>.recorded.json`: callers are deployed at other times, so what is
-recorded never changes and never goes. What is new is added to the record here.
+The interface is recorded beside its files, in `recorded.json`, an image of Buf. Callers are deployed at other times:
+where `buf breaking` finds a change that they would notice, nothing is written. What is new is added to the record.
 """
 
 import importlib.resources
@@ -13,11 +13,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
 from infra.capabilities.calls.declaration import callers
 from infra.command_line import CommandError, run
@@ -25,13 +23,13 @@ from infra.local.binaries import go
 from infra.service.catalogue import Catalogue, load
 
 ROOT = Path(__file__).parent.parent
+BUF = Path(sys.executable).with_name("buf")
+BROKEN = 100
+"""The status of `buf breaking` when callers would notice."""
 WELL_KNOWN = importlib.resources.files("grpc_tools") / "_proto"
 """The messages that come with the compiler: google/protobuf/timestamp.proto and the like."""
 
 GO_GENERATORS = ("go", "connect-go")
-
-Promises = Mapping[str, Mapping[str, str]]
-"""Of each message, enum and service, by its full name: its fields, values and methods, each in words."""
 
 
 class ProtoError(CommandError):
@@ -39,20 +37,24 @@ class ProtoError(CommandError):
 
 
 @dataclass(frozen=True)
-class Proto:
-    """A .proto file of a service."""
+class Interface:
+    """The `proto/` folder of a service."""
 
     service: str
-    file: Path
+    folder: Path
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.proto"))
 
     @property
     def record(self) -> Path:
-        return self.file.with_suffix(".recorded.json")
+        return self.folder / "recorded.json"
 
 
-def protos(services: Path) -> list[Proto]:
-    """Every .proto file of the folder `services`."""
-    return [Proto(file.parent.parent.name, file) for file in sorted(services.glob("*/proto/*.proto"))]
+def interfaces(services: Path) -> list[Interface]:
+    """Every one of the folder `services`."""
+    return [Interface(folder.parent.name, folder) for folder in sorted(services.glob("*/proto"))]
 
 
 def generate(services: Path, out: Path, compiler: str | None) -> None:
@@ -64,74 +66,49 @@ def generate(services: Path, out: Path, compiler: str | None) -> None:
         ProtoError: when something cannot be compiled.
     """
     catalogue = load(services)
-    for proto in protos(services):
-        for package in _packages_of_callers(catalogue, proto, out):
+    for interface in interfaces(services):
+        for package in _packages_of_callers(catalogue, interface, out):
             package.mkdir(parents=True, exist_ok=True)
-            _protoc(proto, f"--python_out={package}", f"--pyi_out={package}")
-        if compiler is not None and catalogue.services[proto.service].language == "go":
-            _generate_go(proto, out / proto.service, compiler)
+            _protoc(interface, f"--python_out={package}", f"--pyi_out={package}")
+        if compiler is not None and catalogue.services[interface.service].language == "go":
+            _generate_go(interface, out / interface.service, compiler)
 
 
-def promises(proto: Proto) -> Promises:
-    """What the file promises to callers."""
-    with tempfile.NamedTemporaryFile(suffix=".binpb") as described:
-        _protoc(proto, f"--descriptor_set_out={described.name}")
-        [file] = FileDescriptorSet.FromString(Path(described.name).read_bytes()).file
-    found: dict[str, Mapping[str, str]] = {}
-    for message in file.message_type:
-        found |= _of_message(file.package, message)
-    found |= _of_enums(file.package, file.enum_type)
-    for service in file.service:
-        found[f"{file.package}.{service.name}"] = {
-            method.name: " ".join(
-                [
-                    *(["stream of"] if method.client_streaming else []),
-                    method.input_type.removeprefix("."),
-                    "->",
-                    *(["stream of"] if method.server_streaming else []),
-                    method.output_type.removeprefix("."),
-                ]
-            )
-            for method in service.method
-        }
-    return found
+def image(interface: Interface) -> str:
+    """What the files promise to callers.
+
+    Raises:
+        ProtoError: when they cannot be compiled.
+    """
+    built = _run([str(BUF), "build", ".", "--exclude-source-info", "--output", "-#format=json"], interface.folder)
+    return json.dumps(json.loads(built), indent=2) + "\n"
 
 
-def broken(recorded: Promises, now: Promises) -> list[str]:
-    """A sentence for each promise that is not kept any more. What is new breaks nothing."""
-    sentences = []
-    for name, members in recorded.items():
-        if name not in now:
-            sentences.append(f"{name} is gone; callers use it: keep it")
-            continue
-        for member, promised in members.items():
-            is_now = now[name].get(member)
-            if is_now is None:
-                sentences.append(f"{name}.{member} is gone; callers use it: keep it")
-            elif is_now != promised:
-                sentences.append(f"{name}.{member} was `{promised}` and is `{is_now}`; add another beside it instead")
-    return sentences
+def record(interface: Interface) -> list[str]:
+    """Adds what is new to the record, unless callers would notice a change: then says which, and leaves the record.
+
+    Raises:
+        ProtoError: when the files cannot be compiled.
+    """
+    now = image(interface)
+    if interface.record.exists():
+        compare = [str(BUF), "breaking", ".", "--against", interface.record.name]
+        said = _run(compare, interface.folder, accepted=(0, BROKEN)).splitlines()
+        if said:
+            return said
+    interface.record.write_text(now)
+    return []
 
 
-def record(proto: Proto) -> list[str]:
-    """Adds what is new to the record of a file, unless a promise is broken: then says so, and leaves the record."""
-    now = promises(proto)
-    recorded: Promises = json.loads(proto.record.read_text()) if proto.record.exists() else {}
-    sentences = [f"{proto.file.name}: {sentence}" for sentence in broken(recorded, now)]
-    if not sentences:
-        proto.record.write_text(json.dumps(now, indent=2) + "\n")
-    return sentences
-
-
-def _packages_of_callers(catalogue: Catalogue, proto: Proto, out: Path) -> Iterator[Path]:
-    for name in callers(proto.service, catalogue):
+def _packages_of_callers(catalogue: Catalogue, interface: Interface, out: Path) -> Iterator[Path]:
+    for name in callers(interface.service, catalogue):
         caller = catalogue.services[name]
         if caller.language == "python":
             yield out / caller.name / caller.module
 
 
-def _generate_go(proto: Proto, out: Path, compiler: str) -> None:
-    module_folder = proto.file.parent.parent
+def _generate_go(interface: Interface, out: Path, compiler: str) -> None:
+    module_folder = interface.folder.parent
     module = _run([compiler, "list", "-m"], module_folder).strip()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shop-protos-") as folder:
@@ -139,47 +116,29 @@ def _generate_go(proto: Proto, out: Path, compiler: str) -> None:
         plugins = [f"--plugin={plugin}" for plugin in sorted(Path(folder).iterdir())]
         outputs = [f"--{name}_out={out}" for name in GO_GENERATORS]
         options = [f"--{name}_opt=module={module}" for name in GO_GENERATORS]
-        _protoc(proto, *plugins, *outputs, *options)
+        _protoc(interface, *plugins, *outputs, *options)
 
 
-def _protoc(proto: Proto, *arguments: str) -> None:
-    folders = [f"-I{proto.file.parent}", f"-I{WELL_KNOWN}"]
-    _run([sys.executable, "-m", "grpc_tools.protoc", *folders, *arguments, proto.file.name], proto.file.parent)
+def _protoc(interface: Interface, *arguments: str) -> None:
+    folders = [f"-I{interface.folder}", f"-I{WELL_KNOWN}"]
+    files = [file.name for file in interface.files]
+    _run([sys.executable, "-m", "grpc_tools.protoc", *folders, *arguments, *files], interface.folder)
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+def _run(command: Sequence[str], folder: Path, accepted: Sequence[int] = (0,)) -> str:
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
+    if done.returncode not in accepted:
         raise ProtoError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def _of_message(scope: str, message: DescriptorProto) -> dict[str, Mapping[str, str]]:
-    name = f"{scope}.{message.name}"
-    found: dict[str, Mapping[str, str]] = {name: {field.name: _in_words(field) for field in message.field}}
-    for nested in message.nested_type:
-        found |= _of_message(name, nested)
-    return found | _of_enums(name, message.enum_type)
-
-
-def _of_enums(scope: str, enums: Sequence[EnumDescriptorProto]) -> dict[str, Mapping[str, str]]:
-    return {f"{scope}.{enum.name}": {value.name: str(value.number) for value in enum.value} for enum in enums}
-
-
-def _in_words(field: FieldDescriptorProto) -> str:
-    """Label, type and number of a field: `repeated shop.pricing.v1.Line = 1`."""
-    label = FieldDescriptorProto.Label.Name(field.label).removeprefix("LABEL_").lower()
-    scalar = FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_").lower()
-    presence = "explicit " if field.proto3_optional else ""
-    oneof = f" of oneof {field.oneof_index}" if field.HasField("oneof_index") and not field.proto3_optional else ""
-    return f"{presence}{label} {field.type_name.removeprefix('.') or scalar} = {field.number}{oneof}"
-
-
 def main() -> int:
     services = ROOT / "services"
-    sentences = [sentence for proto in protos(services) for sentence in record(proto)]
-    if sentences:
-        print("The interface breaks its callers; nothing was written:", *sentences, sep="\n  ", file=sys.stderr)
+    broken = [f"{each.service}: {sentence}" for each in interfaces(services) for sentence in record(each)]
+    if broken:
+        print(
+            "Callers would notice; keep what is there, and add another beside it:", *broken, sep="\n  ", file=sys.stderr
+        )
         return 1
     compiler = go()
     if compiler is None:

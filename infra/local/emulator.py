@@ -98,7 +98,7 @@ async def serve(port: int, state: Path) -> None:
     import uvicorn
     from ministack import app
 
-    ministack_patches.mend()
+    ministack_patches.apply()
     snapshots = Snapshots(state)
     stopped = asyncio.Event()
 

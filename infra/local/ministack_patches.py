@@ -1,4 +1,7 @@
-"""What we change in MiniStack: where it is not as AWS is, and where it takes time for every message that is there."""
+"""What we change in MiniStack: where it is not as AWS is, and where it takes time for every message that is there.
+
+`docs/ministack` has each change but the first as a patch for its makers, and how ours goes when they have taken it.
+"""
 
 import threading
 import time
@@ -50,13 +53,14 @@ def _is_of_a_program(headers: dict[bytes, bytes]) -> bool:
     return host in LOOPBACK and b"origin" not in headers and site == b"none"
 
 
-def mend() -> None:
-    _mend_cognito()
-    mend_dynamodb()
-    _mend_sqs()
+def apply() -> None:
+    """Every change but `for_programs_only`, once, before the first request."""
+    _create_users_one_at_a_time()
+    remember_dynamodb_expressions()
+    _receive_and_delete_in_one_pass()
 
 
-def _mend_cognito() -> None:
+def _create_users_one_at_a_time() -> None:
     """Cognito makes one identity for one address; MiniStack, with two calls at once, may make two."""
     from ministack.services import cognito
 
@@ -69,7 +73,7 @@ def _mend_cognito() -> None:
     cognito._admin_create_user = one_at_a_time
 
 
-def mend_dynamodb() -> None:
+def remember_dynamodb_expressions() -> None:
     """MiniStack reads the text of a condition anew for each item of a partition that is queried."""
     from ministack.services import dynamodb
 
@@ -77,17 +81,17 @@ def mend_dynamodb() -> None:
         setattr(dynamodb, name, lru_cache(EXPRESSIONS)(getattr(dynamodb, name)))
 
 
-def _mend_sqs() -> None:
+def _receive_and_delete_in_one_pass() -> None:
     """MiniStack goes through all messages of a queue several times for each that is received, and once for each that is
     deleted: with some thousands waiting, nothing else is done."""
     from ministack.services import sqs
 
-    sqs._collect_msgs = _collecting(sqs._collect_msgs, sqs.new_uuid)
-    sqs._expire_retained = _now_and_then(sqs._expire_retained)
-    sqs._HANDLERS["DeleteMessageBatch"] = _deleting(sqs._act_delete_message_batch, sqs._get_q)
+    sqs._collect_msgs = _first_visible(sqs._collect_msgs, sqs.new_uuid)
+    sqs._expire_retained = _once_a_second(sqs._expire_retained)
+    sqs._HANDLERS["DeleteMessageBatch"] = _deleting_in_one_pass(sqs._act_delete_message_batch, sqs._get_q)
 
 
-def _collecting(
+def _first_visible(
     collect: Callable[[Queue, int, int], list[Message]], new_receipt: Callable[[], str]
 ) -> Callable[[Queue, int, int], list[Message]]:
     def collect_first(queue: Queue, most: int, hidden_seconds: int) -> list[Message]:
@@ -110,7 +114,7 @@ def _collecting(
     return collect_first
 
 
-def _now_and_then(expire: Callable[[Queue], None]) -> Callable[[Queue], None]:
+def _once_a_second(expire: Callable[[Queue], None]) -> Callable[[Queue], None]:
     done: dict[str, float] = {}
 
     def expire_if_due(queue: Queue) -> None:
@@ -122,7 +126,7 @@ def _now_and_then(expire: Callable[[Queue], None]) -> Callable[[Queue], None]:
     return expire_if_due
 
 
-def _deleting(
+def _deleting_in_one_pass(
     validate_and_delete: Callable[[dict[str, Any], str], dict[str, Any]], find: Callable[[str, str], Queue]
 ) -> Callable[[dict[str, Any], str], dict[str, Any]]:
     def delete_at_once(data: dict[str, Any], url: str) -> dict[str, Any]:

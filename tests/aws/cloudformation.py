@@ -78,6 +78,15 @@ class Template:
             if "Condition" not in resource or self._condition(resource["Condition"])
         }
 
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """Those whose condition holds, resolved."""
+        return {
+            name: self.resolve(output)
+            for name, output in self.document["Outputs"].items()
+            if "Condition" not in output or self._condition(output["Condition"])
+        }
+
     def properties(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.resources[name]["Properties"]
         return found

@@ -65,35 +65,6 @@ CLUSTER_ROLE = attachments(
     "AmazonEKSNetworkingPolicy",
 )
 NODE_ROLE = attachments("node", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy")
-CHEAP = {
-    ("shop:aws:Cluster", "cluster"),
-    ("aws:kms/key:Key", "cluster-key"),
-    ("aws:kms/alias:Alias", "cluster-key"),
-    ("aws:cloudwatch/logGroup:LogGroup", "cluster-control-plane"),
-    *CLUSTER_ROLE,
-    *NODE_ROLE,
-    ("aws:iam/rolePolicy:RolePolicy", "cluster-control-plane-key"),
-    ("aws:eks/cluster:Cluster", "cluster"),
-    ("aws:eks/accessEntry:AccessEntry", "cluster-admin-shop-dev-deploy"),
-    ("aws:eks/accessPolicyAssociation:AccessPolicyAssociation", "cluster-admin-shop-dev-deploy"),
-    ("aws:eks/accessEntry:AccessEntry", "cluster-admin-people"),
-    ("aws:eks/accessPolicyAssociation:AccessPolicyAssociation", "cluster-admin-people"),
-    ("aws:eks/addon:Addon", "cluster-metrics-server"),
-}
-CONTAINER_LOGS = {
-    *attachments("cloudwatch-agent", "CloudWatchAgentServerPolicy"),
-    *(
-        ("aws:cloudwatch/logGroup:LogGroup", f"cluster-containers-{kind}")
-        for kind in ("application", "dataplane", "host", "performance")
-    ),
-    ("aws:eks/addon:Addon", "cluster-amazon-cloudwatch-observability"),
-}
-ELSEWHERE = {("shop:aws:WayOut", "way-out"), ("aws:ec2/eip:Eip", "way-out")}
-
-
-@pytest.fixture(scope="module")
-def cheap() -> Plan:
-    return cluster()[0]
 
 
 @pytest.fixture(scope="module")
@@ -103,48 +74,6 @@ def production() -> Plan:
 
 def control_plane(planned: Plan) -> Planned:
     return planned.one("aws:eks/cluster:Cluster")
-
-
-def document(planned: Plan, kind: str, name: str, field: str) -> Any:
-    return json.loads(planned.named(kind, name)[field])
-
-
-def test_a_cluster_is_exactly_these_resources(cheap: Plan) -> None:
-    assert cheap.registered() == CHEAP | ELSEWHERE
-
-
-def test_container_logs_add_exactly_their_own(production: Plan) -> None:
-    assert production.registered() == CHEAP | CONTAINER_LOGS | ELSEWHERE
-
-
-def test_auto_mode_has_all_three_switches_on_and_no_add_on_of_what_it_brings(cheap: Plan) -> None:
-    inputs = control_plane(cheap).inputs
-
-    assert inputs == {
-        "name": "shop-dev",
-        "version": "1.35",
-        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/cluster-control-plane",
-        "bootstrapSelfManagedAddons": False,
-        "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
-        "computeConfig": {
-            "enabled": True,
-            "nodePools": ["system"],
-            "nodeRoleArn": f"arn:aws:iam::{ACCOUNT}:role/cluster-node",
-        },
-        "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": True}},
-        "storageConfig": {"blockStorage": {"enabled": True}},
-        "vpcConfig": {
-            "subnetIds": ["subnet-a", "subnet-b"],
-            "endpointPrivateAccess": True,
-            "endpointPublicAccess": True,
-            "publicAccessCidrs": ["203.0.113.0/24"],
-        },
-        "encryptionConfig": {"provider": {"keyArn": KEY_ARN}, "resources": ["secrets"]},
-        "enabledClusterLogTypes": ["api", "audit", "authenticator", "controllerManager", "scheduler"],
-        "upgradePolicy": {"supportType": "STANDARD"},
-        "deletionProtection": False,
-    }
-    assert [each.inputs["addonName"] for each in cheap.of_type(":Addon")] == ["metrics-server"]
 
 
 def test_production_answers_inside_its_network_only_and_cannot_be_deleted_by_a_slip(production: Plan) -> None:
@@ -181,108 +110,11 @@ def test_add_ons_wait_for_the_way_out_which_the_cluster_itself_does_not(producti
         assert {way_out, control_plane(production).urn} <= production.needs(addon)
 
 
-def test_roles_trust_exactly_the_service_that_takes_them_on(production: Plan) -> None:
-    def statement(kind: str) -> Any:
-        trust = document(production, ":Role", f"cluster-{kind}", "assumeRolePolicy")
-        assert trust["Version"] == "2012-10-17"
-        [only] = trust["Statement"]
-        return only
-
-    assert statement("control-plane") == {
-        "Effect": "Allow",
-        "Principal": {"Service": "eks.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-    }
-    assert statement("node") == {
-        "Effect": "Allow",
-        "Principal": {"Service": "ec2.amazonaws.com"},
-        "Action": ["sts:AssumeRole"],
-    }
-    assert statement("cloudwatch-agent") == {
-        "Effect": "Allow",
-        "Principal": {"Service": "pods.eks.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": {
-            "StringEquals": {
-                "aws:SourceAccount": ACCOUNT,
-                "aws:RequestTag/eks-cluster-arn": CLUSTER_ARN,
-                "aws:RequestTag/kubernetes-namespace": "amazon-cloudwatch",
-                "aws:RequestTag/kubernetes-service-account": "cloudwatch-agent",
-            }
-        },
-    }
-
-
-def test_roles_have_the_policies_of_auto_mode_and_no_others(production: Plan) -> None:
-    attached: dict[str, set[str]] = {}
-    for each in production.of_type(":RolePolicyAttachment"):
-        attached.setdefault(each.inputs["role"], set()).add(each.inputs["policyArn"])
-
-    assert attached == {
-        "cluster-control-plane": {
-            f"arn:aws:iam::aws:policy/AmazonEKS{policy}Policy"
-            for policy in ("BlockStorage", "Cluster", "Compute", "LoadBalancing", "Networking")
-        },
-        "cluster-node": {
-            "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly",
-            "arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy",
-        },
-        "cluster-cloudwatch-agent": {"arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"},
-    }
-    assert document(production, ":RolePolicy", "cluster-control-plane-key", "policy") == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:ListGrants"],
-                "Resource": KEY_ARN,
-            }
-        ],
-    }
-
-
 def test_every_role_stays_within_the_boundary_of_the_environment(production: Plan) -> None:
     bounded = cluster(replace(PRODUCTION, environment=BOUNDED))[0]
 
     assert [each.inputs.get("permissionsBoundary") for each in production.of_type(":Role")] == [None] * 3
     assert [each.inputs["permissionsBoundary"] for each in bounded.of_type(":Role")] == ["arn:boundary"] * 3
-
-
-def test_the_key_rotates_and_serves_the_logs_of_this_cluster_alone(cheap: Plan, production: Plan) -> None:
-    key = cheap.named(":Key", "cluster-key")
-    log_groups = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws"
-
-    assert key["enableKeyRotation"] is True
-    assert key["deletionWindowInDays"] == 7
-    assert production.named(":Key", "cluster-key")["deletionWindowInDays"] == 30
-    assert cheap.named(":Alias", "cluster-key") == {"name": "alias/shop-dev-cluster", "targetKeyId": "cluster-key-id"}
-    assert json.loads(key["policy"]) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "Account",
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-                "Action": "kms:*",
-                "Resource": "*",
-            },
-            {
-                "Sid": "Logs",
-                "Effect": "Allow",
-                "Principal": {"Service": f"logs.{REGION}.amazonaws.com"},
-                "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-                "Resource": "*",
-                "Condition": {
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": [
-                            f"{log_groups}/eks/shop-dev/cluster",
-                            f"{log_groups}/containerinsights/shop-dev/*",
-                        ]
-                    }
-                },
-            },
-        ],
-    }
 
 
 def test_every_log_group_that_aws_would_make_is_ours_encrypted_and_ends(production: Plan) -> None:
@@ -310,38 +142,6 @@ def test_the_cloudwatch_agent_has_its_role_by_pod_identity_before_it_starts(prod
     attached = production.one(":RolePolicyAttachment", "cluster-cloudwatch-agent-CloudWatchAgentServerPolicy")
     assert attached.urn in production.needs(agent)
     assert "podIdentityAssociations" not in production.named(":Addon", "cluster-metrics-server")
-
-
-def test_every_add_on_has_the_values_that_somebody_decided_and_no_other_is_made(production: Plan) -> None:
-    on_system_nodes = [{"key": "CriticalAddonsOnly", "operator": "Exists"}]
-    decided = {
-        "metrics-server": {"tolerations": on_system_nodes},
-        "amazon-cloudwatch-observability": {
-            "containerLogs": {"enabled": True},
-            "tolerations": [{"operator": "Exists"}],
-            "manager": {
-                "tolerations": on_system_nodes,
-                "applicationSignals": {"autoMonitor": {"monitorAllServices": False}},
-            },
-        },
-    }
-
-    made = {each.inputs["addonName"]: each.inputs["configurationValues"] for each in production.of_type(":Addon")}
-
-    assert {name: json.loads(values) for name, values in made.items()} == decided
-
-
-def test_administrators_are_those_that_were_named_for_the_whole_cluster(cheap: Plan) -> None:
-    entries = [each.inputs for each in cheap.of_type(":AccessEntry")]
-    policies = [each.inputs for each in cheap.of_type(":AccessPolicyAssociation")]
-
-    assert {each["principalArn"] for each in entries} == set(ADMINS)
-    assert {each["clusterName"] for each in (*entries, *policies)} == {"shop-dev"}
-    assert {each["principalArn"] for each in policies} == set(ADMINS)
-    assert [each["accessScope"] for each in policies] == [{"type": "cluster"}] * 2
-    assert {each["policyArn"] for each in policies} == {
-        "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
-    }
 
 
 def test_access_is_the_cluster_and_every_right_to_call_it() -> None:

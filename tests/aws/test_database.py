@@ -51,62 +51,6 @@ def instance_of(args: InstanceArgs) -> dict[str, Any]:
     return planned(args).one("rds/instance:Instance").inputs
 
 
-@pytest.mark.parametrize(
-    ("engine", "logs"),
-    [
-        ("postgres", {"iam-db-auth-error", "postgresql", "upgrade"}),
-        ("mysql", {"iam-db-auth-error", "error", "slowquery"}),
-    ],
-)
-def test_an_instance_is_a_server_its_parameters_a_guarded_door_and_its_logs(engine: Engine, logs: set[str]) -> None:
-    assert planned(arguments(engine)).registered() == {
-        ("shop:aws:DatabaseInstance", "orders-database"),
-        ("aws:rds/instance:Instance", "orders-database"),
-        ("aws:rds/parameterGroup:ParameterGroup", "orders-database"),
-        ("aws:ec2/securityGroup:SecurityGroup", "orders-database"),
-        ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "orders-database-from-clients"),
-        *(("aws:cloudwatch/logGroup:LogGroup", f"orders-database-{log}") for log in logs),
-    }
-
-
-def test_a_cheap_postgres_instance_has_exactly_these_settings() -> None:
-    assert instance_of(arguments()) == {
-        "allocatedStorage": 20,
-        "applyImmediately": True,
-        "autoMinorVersionUpgrade": True,
-        "backupRetentionPeriod": 7,
-        "caCertIdentifier": "rds-ca-rsa2048-g1",
-        "copyTagsToSnapshot": True,
-        "dbSubnetGroupName": "databases",
-        "deleteAutomatedBackups": True,
-        "deletionProtection": False,
-        "enabledCloudwatchLogsExports": ["iam-db-auth-error", "postgresql", "upgrade"],
-        "engine": "postgres",
-        "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
-        "engineVersion": "17",
-        "iamDatabaseAuthenticationEnabled": True,
-        "identifier": "shop-dev-orders-database",
-        "instanceClass": "db.t4g.micro",
-        "kmsKeyId": "arn:key",
-        "manageMasterUserPassword": True,
-        "masterUserSecretKmsKeyId": "arn:key",
-        "maxAllocatedStorage": 100,
-        "multiAz": False,
-        "parameterGroupName": "orders-database",
-        "performanceInsightsEnabled": True,
-        "performanceInsightsKmsKeyId": "arn:key",
-        "performanceInsightsRetentionPeriod": 7,
-        "port": 5432,
-        "publiclyAccessible": False,
-        "skipFinalSnapshot": True,
-        "storageEncrypted": True,
-        "storageType": "gp3",
-        "tags": TAGS,
-        "username": "platform",
-        "vpcSecurityGroupIds": ["orders-database-id"],
-    }
-
-
 def test_mysql_differs_where_the_engine_does() -> None:
     postgres, mysql = instance_of(arguments()), instance_of(arguments("mysql"))
 
@@ -163,25 +107,6 @@ def test_a_server_refuses_plain_connections_logs_slow_statements_and_takes_so_ma
 
     assert group["family"] == family
     assert {(each["name"], each["value"], each["applyMethod"]) for each in group["parameters"]} == parameters
-
-
-def test_only_the_clients_reach_it_on_its_port_and_it_reaches_nobody() -> None:
-    recorded = planned(arguments("mysql"))
-
-    assert recorded.one(":SecurityGroup").inputs == {
-        "description": "orders-database: clients only",
-        "tags": TAGS,
-        "vpcId": "vpc-1",
-    }
-    assert recorded.one(":SecurityGroupIngressRule").inputs == {
-        "description": "from the cluster",
-        "fromPort": 3306,
-        "ipProtocol": "tcp",
-        "referencedSecurityGroupId": "sg-cluster",
-        "securityGroupId": "orders-database-id",
-        "tags": TAGS,
-        "toPort": 3306,
-    }
 
 
 def test_the_rule_waits_for_the_cluster_and_the_instance_does_not() -> None:
@@ -270,26 +195,6 @@ def table(protected: bool) -> Plan:
         Table("orders-table", args)
 
     return plan(program)
-
-
-def test_a_table_is_encrypted_recoverable_and_paid_by_use() -> None:
-    recorded = table(protected=False)
-
-    assert recorded.registered() == {
-        ("shop:aws:Table", "orders-table"),
-        ("aws:dynamodb/table:Table", "orders-table"),
-    }
-    assert recorded.one("dynamodb/table:Table").inputs == {
-        "attributes": [{"name": "pk", "type": "S"}, {"name": "sk", "type": "S"}],
-        "billingMode": "PAY_PER_REQUEST",
-        "deletionProtectionEnabled": False,
-        "hashKey": "pk",
-        "pointInTimeRecovery": {"enabled": True},
-        "rangeKey": "sk",
-        "serverSideEncryption": {"enabled": True, "kmsKeyArn": "arn:key"},
-        "tags": TAGS,
-        "ttl": {"attributeName": "expires_at", "enabled": True},
-    }
 
 
 def test_a_protected_table_cannot_be_deleted_by_accident() -> None:

@@ -98,36 +98,6 @@ def with_domain() -> Plan:
     return edge(domain="api.shop.example")[0]
 
 
-PLATFORM = {
-    ("shop:aws:LoadBalancer", "balancer"),
-    ("aws:ec2/securityGroup:SecurityGroup", "balancer"),
-    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "balancer-to-services"),
-    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "balancer-to-services"),
-    ("aws:lb/loadBalancer:LoadBalancer", "balancer"),
-    ("aws:lb/listener:Listener", "balancer"),
-    ("shop:aws:Api", "api"),
-    ("aws:apigatewayv2/api:Api", "api"),
-    ("aws:apigatewayv2/authorizer:Authorizer", "api-people"),
-    ("aws:apigatewayv2/vpcLink:VpcLink", "api-link"),
-    ("aws:ec2/securityGroup:SecurityGroup", "api-link"),
-    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "api-link"),
-    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "api-link"),
-    ("shop:aws:Stage", "stage"),
-    ("aws:apigatewayv2/stage:Stage", "stage"),
-    ("aws:cloudwatch/logGroup:LogGroup", "stage"),
-}
-OF_A_DOMAIN = {
-    ("shop:aws:Domain", "domain"),
-    ("aws:acm/certificate:Certificate", "domain"),
-    ("aws:acm/certificateValidation:CertificateValidation", "domain"),
-    ("aws:apigatewayv2/domainName:DomainName", "domain"),
-    ("aws:apigatewayv2/apiMapping:ApiMapping", "stage"),
-    ("aws:route53/record:Record", "domain"),
-    ("aws:route53/record:Record", "domain-proof-0"),
-    ("aws:route53/record:Record", "domain-proof-1"),
-}
-
-
 def slice_of(service: str, routes: set[str]) -> set[tuple[str, str]]:
     return {
         ("shop:aws:ServiceIngress", f"{service}-entrance"),
@@ -135,18 +105,6 @@ def slice_of(service: str, routes: set[str]) -> set[tuple[str, str]]:
         ("aws:lb/listenerRule:ListenerRule", f"{service}-entrance"),
         ("aws:apigatewayv2/integration:Integration", f"{service}-entrance"),
     } | {("aws:apigatewayv2/route:Route", route) for route in routes}
-
-
-EXPECTED = PLATFORM | slice_of("orders", {"POST /orders", "GET /orders/{}"}) | slice_of("users", {"POST /users"})
-
-
-def test_there_is_one_way_in_and_a_slice_for_each_service(recorded: Plan) -> None:
-    assert recorded.registered() == EXPECTED
-    assert len(recorded.resources) == len(EXPECTED)
-
-
-def test_a_domain_adds_its_certificate_its_address_and_its_mapping(with_domain: Plan) -> None:
-    assert with_domain.registered() == EXPECTED | OF_A_DOMAIN
 
 
 # Who may talk to whom
@@ -184,43 +142,10 @@ def test_the_gateway_reaches_the_balancer_the_balancer_reaches_services_and_nobo
         assert {"ingress", "egress"}.isdisjoint(group.inputs)
 
 
-def test_the_balancer_is_internal_drops_bad_headers_and_waits_longer_than_the_gateway(recorded: Plan) -> None:
-    assert recorded.named("aws:lb/loadBalancer:LoadBalancer", "balancer") == {
-        "loadBalancerType": "application",
-        "internal": True,
-        "subnets": ["subnet-a", "subnet-b"],
-        "securityGroups": ["balancer-id"],
-        "enableDeletionProtection": False,
-        "dropInvalidHeaderFields": True,
-        "desyncMitigationMode": "defensive",
-        "idleTimeout": 60,
-    }
-
-
 def test_a_protected_balancer_cannot_be_deleted() -> None:
     recorded, _ = edge(protected=True)
 
     assert recorded.named("aws:lb/loadBalancer:LoadBalancer", "balancer")["enableDeletionProtection"] is True
-
-
-def test_the_listener_answers_404_to_what_no_service_has(recorded: Plan) -> None:
-    listener = recorded.named(":Listener", "balancer")
-
-    assert listener == {
-        "loadBalancerArn": LOAD_BALANCER_ARN.format("loadbalancer/app/balancer/1"),
-        "port": 80,
-        "protocol": "HTTP",
-        "defaultActions": [
-            {
-                "type": "fixed-response",
-                "fixedResponse": {
-                    "contentType": "application/json",
-                    "messageBody": '{"message":"Not Found"}',
-                    "statusCode": "404",
-                },
-            }
-        ],
-    }
 
 
 def test_with_a_certificate_the_listener_speaks_modern_tls_and_the_gateway_checks_whom_it_talks_to(
@@ -244,46 +169,9 @@ def test_the_balancer_knows_a_service_by_the_header_that_only_the_gateway_sets(r
     rule = recorded.named(":ListenerRule", "orders-entrance")
     integration = recorded.named(":Integration", "orders-entrance")
 
-    assert rule == {
-        "listenerArn": LOAD_BALANCER_ARN.format("listener/app/balancer/1/1"),
-        "conditions": [{"httpHeader": {"httpHeaderName": "x-shop-service", "values": ["orders"]}}],
-        "actions": [{"type": "forward", "targetGroupArn": LOAD_BALANCER_ARN.format("targetgroup/orders/1")}],
-        "tags": {"Service": "orders"},
-    }
-    assert integration == {
-        "apiId": "api-id",
-        "integrationType": "HTTP_PROXY",
-        "integrationMethod": "ANY",
-        "integrationUri": LOAD_BALANCER_ARN.format("listener/app/balancer/1/1"),
-        "connectionType": "VPC_LINK",
-        "connectionId": "api-link-id",
-        "payloadFormatVersion": "1.0",
-        "timeoutMilliseconds": 30_000,
-        "requestParameters": {
-            "overwrite:path": "$request.path",
-            "overwrite:header.x-request-id": "$context.requestId",
-            "overwrite:header.x-shop-service": "orders",
-        },
-    }
-
-
-def test_pods_are_targets_by_address_while_they_are_ready_and_finish_what_they_were_sent(recorded: Plan) -> None:
-    assert recorded.named(":TargetGroup", "orders") == {
-        "targetType": "ip",
-        "port": 8080,
-        "protocol": "HTTP",
-        "vpcId": "vpc-1",
-        "deregistrationDelay": 30,
-        "healthCheck": {
-            "path": "/readyz",
-            "matcher": "200",
-            "interval": 10,
-            "timeout": 5,
-            "healthyThreshold": 2,
-            "unhealthyThreshold": 3,
-        },
-        "tags": {"eks:eks-cluster-name": "shop-dev", "Service": "orders"},
-    }
+    assert rule["conditions"] == [{"httpHeader": {"httpHeaderName": "x-shop-service", "values": ["orders"]}}]
+    assert integration["requestParameters"]["overwrite:header.x-shop-service"] == "orders"
+    assert integration["integrationUri"] == rule["listenerArn"]
 
 
 def test_a_route_needs_a_token_with_one_of_its_scopes_unless_it_is_public(recorded: Plan) -> None:
@@ -301,16 +189,6 @@ def test_a_route_needs_a_token_with_one_of_its_scopes_unless_it_is_public(record
         "routeKey": "POST /users",
         "target": "integrations/users-entrance-id",
         "authorizationType": "NONE",
-    }
-
-
-def test_tokens_are_those_of_our_people_for_our_application(recorded: Plan) -> None:
-    assert recorded.named(":Authorizer", "api-people") == {
-        "apiId": "api-id",
-        "name": "people",
-        "authorizerType": "JWT",
-        "identitySources": ["$request.header.Authorization"],
-        "jwtConfiguration": {"issuer": ISSUER, "audiences": ["client"]},
     }
 
 
@@ -348,35 +226,6 @@ def test_the_stage_comes_after_the_routes_that_it_has_settings_for(recorded: Pla
     assert {route.urn for route in recorded.of_type(":Route")} <= needed
 
 
-def test_the_access_log_has_the_fields_of_the_laptop_and_neither_query_nor_token(recorded: Plan) -> None:
-    stage = recorded.named("aws:apigatewayv2/stage:Stage", "stage")
-    settings = stage["accessLogSettings"]
-
-    assert (stage["name"], stage["autoDeploy"]) == ("$default", True)
-    assert recorded.named(":LogGroup", "stage") == {
-        "name": "/aws/vendedlogs/shop-dev/api",
-        "retentionInDays": 30,
-        "kmsKeyId": "arn:log-key",
-    }
-    assert settings["destinationArn"].endswith(":log-group:/aws/vendedlogs/shop-dev/api")
-    assert json.loads(settings["format"]) == {
-        "requestId": "$context.requestId",
-        "requestTime": "$context.requestTime",
-        "ip": "$context.identity.sourceIp",
-        "httpMethod": "$context.httpMethod",
-        "routeKey": "$context.routeKey",
-        "path": "$context.path",
-        "protocol": "$context.protocol",
-        "status": "$context.status",
-        "responseLength": "$context.responseLength",
-        "responseLatency": "$context.responseLatency",
-        "integrationLatency": "$context.integrationLatency",
-        "integrationErrorMessage": "$context.integrationErrorMessage",
-        "authorizerError": "$context.authorizer.error",
-        "sub": "$context.authorizer.claims.sub",
-    }
-
-
 def test_without_a_domain_people_come_by_the_address_that_aws_gives() -> None:
     recorded, seen = edge()
 
@@ -388,36 +237,9 @@ def test_without_a_domain_people_come_by_the_address_that_aws_gives() -> None:
     assert seen["stage"] == {"url": "https://api.execute-api.eu-central-1.amazonaws.com"}
 
 
-def test_with_a_domain_people_come_by_it_alone_over_tls_1_2_or_better(with_domain: Plan) -> None:
-    issued = with_domain.named(":CertificateValidation", "domain")
-
+def test_with_a_domain_people_come_by_it_alone(with_domain: Plan) -> None:
     assert with_domain.named("aws:apigatewayv2/api:Api", "api")["disableExecuteApiEndpoint"] is True
     assert edge(domain="api.shop.example")[1]["stage"] == {"url": "https://api.shop.example"}
-    assert with_domain.named(":DomainName", "domain") == {
-        "domainName": "api.shop.example",
-        "domainNameConfiguration": {
-            "certificateArn": issued["certificateArn"],
-            "endpointType": "REGIONAL",
-            "securityPolicy": "TLS_1_2",
-        },
-    }
-    assert with_domain.named(":ApiMapping", "stage") == {
-        "apiId": "api-id",
-        "domainName": "api.shop.example",
-        "stage": "$default",
-    }
-    assert with_domain.named(":Record", "domain") == {
-        "zoneId": "Z1",
-        "name": "api.shop.example",
-        "type": "A",
-        "aliases": [
-            {
-                "name": "d-domain.execute-api.eu-central-1.amazonaws.com",
-                "zoneId": "Z1U9ULNL0V5AJ3",
-                "evaluateTargetHealth": False,
-            }
-        ],
-    }
 
 
 def test_the_certificate_is_proven_by_a_record_for_each_of_its_names(with_domain: Plan) -> None:

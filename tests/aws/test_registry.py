@@ -50,68 +50,6 @@ def value_of(program: Callable[[], pulumi.Output[str]]) -> str:
 # ---- the repository
 
 
-def test_a_repository_scans_encrypts_and_lets_only_the_cache_be_overwritten() -> None:
-    found = planned(protected=True, tags=TAGS)
-
-    assert found.registered() == {
-        ("shop:aws:Repository", "orders"),
-        ("aws:ecr/repository:Repository", "orders-repository"),
-        ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "orders-lifecycle"),
-    }
-    assert found.named("ecr/repository:Repository", "orders-repository") == {
-        "name": "shop-dev/orders",
-        "encryptionConfigurations": [{"encryptionType": "AES256"}],
-        "forceDelete": False,
-        "imageScanningConfiguration": {"scanOnPush": True},
-        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
-        "imageTagMutabilityExclusionFilters": [{"filter": "cache", "filterType": "WILDCARD"}],
-        "tags": TAGS,
-    }
-
-
-def test_it_keeps_one_cache_the_last_thirty_releases_and_nothing_untagged_for_long() -> None:
-    lifecycle = planned().named("LifecyclePolicy", "orders-lifecycle")
-
-    assert lifecycle["repository"] == "shop-dev/orders"
-    assert json.loads(lifecycle["policy"]) == {
-        "rules": [
-            {
-                "rulePriority": 1,
-                "description": "one build cache",
-                "selection": {
-                    "tagStatus": "tagged",
-                    "tagPatternList": ["cache"],
-                    "countType": "imageCountMoreThan",
-                    "countNumber": 1,
-                },
-                "action": {"type": "expire"},
-            },
-            {
-                "rulePriority": 2,
-                "description": "the last 30 releases",
-                "selection": {
-                    "tagStatus": "tagged",
-                    "tagPatternList": ["*"],
-                    "countType": "imageCountMoreThan",
-                    "countNumber": 30,
-                },
-                "action": {"type": "expire"},
-            },
-            {
-                "rulePriority": 3,
-                "description": "nothing untagged after 7 days",
-                "selection": {
-                    "tagStatus": "untagged",
-                    "countType": "sinceImagePushed",
-                    "countUnit": "days",
-                    "countNumber": 7,
-                },
-                "action": {"type": "expire"},
-            },
-        ]
-    }
-
-
 def test_an_environment_that_others_promote_from_keeps_more() -> None:
     policy = json.loads(planned(releases=300).named("LifecyclePolicy", "orders-lifecycle")["policy"])
 
@@ -164,36 +102,6 @@ def built() -> Plan:
         build_orders(repository())
 
     return plan(program)
-
-
-def test_an_image_is_built_for_both_processors_with_one_tag_and_a_cache_in_the_registry() -> None:
-    found = built()
-
-    assert found.named("docker-build:index:Image", "orders-image") == {
-        "buildOnPreview": False,
-        "cacheFrom": [{"registry": {"ref": f"{URL}:cache"}}],
-        "cacheTo": [
-            {
-                "registry": {
-                    "ref": f"{URL}:cache",
-                    "mode": "max",
-                    "imageManifest": True,
-                    "ociMediaTypes": True,
-                    "compression": "gzip",
-                    "compressionLevel": 0,
-                    "forceCompression": False,
-                    "ignoreError": False,
-                }
-            }
-        ],
-        "context": {"location": str(ROOT)},
-        "dockerfile": {"location": str(ROOT / "services/orders/Dockerfile")},
-        "labels": {"org.opencontainers.image.version": "0123456789ab"},
-        "network": "default",
-        "platforms": ["linux/amd64", "linux/arm64"],
-        "push": True,
-        "tags": [f"{URL}:0123456789ab"],
-    }
 
 
 def test_a_build_carries_no_credentials() -> None:

@@ -8,22 +8,17 @@ the client: compare figures of one run with each other, not with another machine
 import asyncio
 import os
 import statistics
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-import asyncpg
 import boto3
-import sqlalchemy as sa
 import uvloop
 from chassis import aws, inbox, outbox
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.inbox import SqlInbox
-from chassis.messages import EVENT_TYPE_ATTRIBUTE, Event, EventData
+from chassis.messages import Event
 from chassis.outbox import Relay
 from chassis.service import Worker
 from rich.console import Console
@@ -31,171 +26,18 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.command_line import run
-from tests.fixtures import FreshDatabase, Postgres, eventually, running_emulator, running_postgres
+from tests.bench.bare_clients import (
+    bare_claim,
+    bare_publish,
+    bare_receive,
+    bare_remember,
+    bare_store,
+    bare_store_ten_in_one,
+)
+from tests.bench.messaging import MESSAGES, PUBLISHERS, Bench, Done, batches, events
+from tests.fixtures import Postgres, running_emulator, running_postgres
 
-if TYPE_CHECKING:
-    from types_aiobotocore_sns import SNSClient
-    from types_aiobotocore_sqs import SQSClient
-
-MESSAGES = 2_000
 ROUNDS = 3
-BATCH = 10
-PUBLISHERS = 3
-"""Transactions that are open at once where events are published: a pool has one more for relay and consumer each."""
-
-
-class Done(EventData):
-    """About as long as an order."""
-
-    type = "thing.done"
-
-    text: str = "x" * 400
-
-
-def events(number: int) -> list[Event]:
-    """Each of an aggregate of its own, as orders are."""
-    return [Done().event(source="things", aggregate_id=str(uuid4()), sequence=1) for _ in range(number)]
-
-
-def batches(number: int) -> list[list[Event]]:
-    return [events(BATCH) for _ in range(number // BATCH)]
-
-
-@dataclass
-class Bench:
-    """The parts that everything is measured on."""
-
-    database: Database
-    home: FreshDatabase
-    sns: "SNSClient"
-    sqs: "SQSClient"
-    topic: str
-    queue: str
-    begun: float = 0
-    ended: float | None = None
-    messages: int = 0
-
-    def start(self, messages: int) -> None:
-        """The clock starts (again), with so many messages to come."""
-        self.begun, self.ended, self.messages = time.perf_counter(), None, messages
-
-    def stop(self) -> None:
-        """The clock stops: what follows is the end of a worker, who waits for a last poll, and no message."""
-        self.ended = time.perf_counter()
-
-    def rate(self) -> float:
-        return self.messages / ((self.ended or time.perf_counter()) - self.begun)
-
-    async def until(self, table: sa.Table, least: int, most: int) -> int:
-        """Waits until the table has from `least` to `most` rows; how many it has."""
-        rows = -1
-
-        async def found() -> bool:
-            nonlocal rows
-            async with self.database.connection() as connection:
-                rows = int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
-            return least <= rows <= most
-
-        await eventually(found, deadline_seconds=60)
-        return rows
-
-    async def clear(self) -> None:
-        await self.sqs.purge_queue(QueueUrl=self.queue)
-        async with self.database.transaction() as tx:
-            await tx.execute(sa.text("TRUNCATE outbox, inbox"))
-
-
-# What a client does that makes the same calls, and nothing else.
-
-
-async def bare_publish(bench: Bench) -> None:
-    for batch in batches(MESSAGES):
-        entries = [
-            {
-                "Id": str(number),
-                "Message": event.to_json(),
-                "MessageAttributes": {EVENT_TYPE_ATTRIBUTE: {"DataType": "String", "StringValue": event.type}},
-            }
-            for number, event in enumerate(batch)
-        ]
-        await bench.sns.publish_batch(TopicArn=bench.topic, PublishBatchRequestEntries=entries)  # type: ignore[arg-type]
-
-
-async def bare_receive(bench: Bench) -> None:
-    left = MESSAGES
-    while left:
-        answer = await bench.sqs.receive_message(QueueUrl=bench.queue, MaxNumberOfMessages=BATCH, WaitTimeSeconds=1)
-        messages = answer.get("Messages", [])
-        entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(messages)]
-        await bench.sqs.delete_message_batch(QueueUrl=bench.queue, Entries=entries)  # type: ignore[arg-type]
-        left -= len(messages)
-
-
-INSERT_EVENTS = """INSERT INTO outbox (aggregate_id, event_type, body)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[])"""
-CLAIM = """SELECT position, event_type, body, traceparent FROM outbox
-WHERE (retry_at IS NULL OR retry_at <= now()) AND NOT EXISTS (SELECT FROM outbox AS earlier
-WHERE earlier.aggregate_id = outbox.aggregate_id AND earlier.position < outbox.position)
-ORDER BY position LIMIT 100 FOR UPDATE OF outbox SKIP LOCKED"""
-DELETE = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
-REMEMBER = "INSERT INTO inbox (event_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id"
-
-
-def rows(batch: Sequence[Event]) -> tuple[list[str], list[str], list[str]]:
-    return (
-        [event.aggregate_id for event in batch],
-        [event.type for event in batch],
-        [event.to_json() for event in batch],
-    )
-
-
-async def bare_store(bench: Bench) -> None:
-    """One event in a transaction, as in a request, and several transactions at once."""
-    todo = iter(events(MESSAGES))
-
-    async def publisher() -> None:
-        async with bare(bench) as connection:
-            for event in todo:
-                async with connection.transaction():
-                    await connection.execute(INSERT_EVENTS, *rows([event]))
-
-    await asyncio.gather(*(publisher() for _ in range(PUBLISHERS)))
-
-
-async def bare_store_ten_in_one(bench: Bench) -> None:
-    async with bare(bench) as connection:
-        for batch in batches(MESSAGES):
-            async with connection.transaction():
-                await connection.execute(INSERT_EVENTS, *rows(batch))
-
-
-async def bare_claim(bench: Bench) -> None:
-    async with bare(bench) as connection:
-        while True:
-            async with connection.transaction():
-                claimed = await connection.fetch(CLAIM)
-                await connection.execute(DELETE, [row["position"] for row in claimed])
-            if not claimed:
-                return
-
-
-async def bare_remember(bench: Bench) -> None:
-    async with bare(bench) as connection:
-        for batch in batches(MESSAGES):
-            async with connection.transaction():
-                await connection.fetch(REMEMBER, [event.id for event in batch])
-
-
-@asynccontextmanager
-async def bare(bench: Bench) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(bench.home.url, password=bench.home.password)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-# What the chassis does.
 
 
 async def store(bench: Bench) -> None:

@@ -18,7 +18,7 @@ import yaml
 
 from infra.local import postgresql
 from infra.local.supervision import Supervisord, find_processes
-from tools.environment import environment
+from shop.checkout import local_pulumi_environment
 
 ROOT = Path(__file__).parent.parent.parent
 UP_SECONDS = 300
@@ -58,7 +58,9 @@ class System:
         self.run = folder / "stack" / "run"
         shutil.copytree(ROOT / "services", self.services, ignore=CACHES)
         debug = {"PULUMI_DEBUG_COMMANDS": "true"}  # shows the flag --event-log, as the Automation API does
-        self._environment = os.environ | environment(home=folder / "home") | debug
+        (folder / "state").mkdir()
+        own = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_HOME": str(folder / "pulumi-home")}
+        self._environment = os.environ | local_pulumi_environment() | own | debug
         self._settings = folder / "Pulumi.local.yaml"
         settings = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())
         settings["config"] = {"shop:services": str(self.services), "shop:directory": str(folder / "stack")}

@@ -12,6 +12,7 @@ import yaml
 
 from plans.planned import plan
 from tests.golden.answers import answer, call
+from tests.golden.templates import templates
 from tests.golden.text import ROOT, text
 
 HERE = Path(__file__).parent
@@ -23,13 +24,13 @@ OWN = ("dev", "staging", "prod")
 LAPTOP = "local"
 LAPTOPS = {"local-everything": CATALOGUE.relative_to(ROOT), LAPTOP: Path("services")}
 """Name -> the catalogue that is brought up."""
-SCHEMA = "settings-schema"
-"""No plan: what settings may be."""
+SCHEMA, TEMPLATES = "settings-schema", "templates"
+"""No plans: what settings may be; what the roles' templates come to."""
 
 
 def names() -> list[str]:
     """The cheapest first."""
-    return [SCHEMA, *made_up(), *LAPTOPS, *OWN]
+    return [SCHEMA, TEMPLATES, *made_up(), *LAPTOPS, *OWN]
 
 
 def file(name: str) -> Path:
@@ -40,6 +41,8 @@ def planned(name: str) -> str:
     """The plan of this name, as it would stand in its file."""
     if name == SCHEMA:
         return _schema()
+    if name == TEMPLATES:
+        return templates()
     stack, settings = made_up().get(name, {"stack": LAPTOP if name in LAPTOPS else name, "settings": {}}).values()
     run = _laptop(LAPTOPS[name]) if name in LAPTOPS else _environment(stack, settings)
     with without_sources():
@@ -60,8 +63,7 @@ def _laptop(services: Path) -> Callable[[], None]:
 
 def _schema() -> str:
     """Every key that `Pulumi.<stack>.yaml` may have, its bounds and its default."""
-    settings = import_module("stacks.settings")
-    models = (settings.AwsSettings, settings.LocalSettings)
+    models = (import_module("stacks.aws_settings").AwsSettings, import_module("stacks.settings").LocalSettings)
     return yaml.safe_dump({model.__name__: model.model_json_schema() for model in models}, width=120)
 
 

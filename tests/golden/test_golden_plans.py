@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from infra.service.catalogue import ServiceSpec
-from stacks.settings import AwsSettings
+from stacks.aws_settings import AwsSettings
 from tests.golden.plans import CATALOGUE, file, made_up, names, planned
 
 ACCEPT = "If that is what you want: make generate, and look at git diff tests/golden"

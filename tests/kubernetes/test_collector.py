@@ -10,10 +10,9 @@ from chassis.consumer import HANDLED
 from chassis.metrics import CIRCUIT_STATE, HTTP_DURATION, HTTP_REQUESTS
 from chassis.outbox import OLDEST_AGE
 
-from infra.kubernetes.collector import IMAGE, Collector, CollectorArgs
+from infra.kubernetes.collector import Collector, CollectorArgs
 from plans.planned import Plan, plan
-from tests.kubernetes.parts import FULL, planned, pod_of
-from tests.kubernetes.test_network_policy import CREDENTIALS, DNS, HTTPS
+from tests.kubernetes.parts import pod_of
 
 ARGS = CollectorArgs(
     namespace="shop",
@@ -24,7 +23,6 @@ ARGS = CollectorArgs(
     needs=(),
 )
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
-SELECTOR = {"app.kubernetes.io/name": "otel-collector", "app.kubernetes.io/component": "collector"}
 
 
 def collected(args: CollectorArgs) -> Plan:
@@ -43,25 +41,6 @@ def recorded() -> Plan:
 def configuration(recorded: Plan) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(recorded.one(":ConfigMap").inputs["data"]["config.json"])
     return parsed
-
-
-def test_the_collector_has_these_objects_and_no_other(recorded: Plan) -> None:
-    assert {(each.type.rpartition(":")[2], each.name) for each in recorded.resources} == {
-        (kind, "collector")
-        for kind in (
-            "Collector",
-            "ConfigMap",
-            "ServiceAccount",
-            "Role",
-            "RoleBinding",
-            "NetworkPolicy",
-            "Deployment",
-            "Service",
-        )
-    }
-    assert {each.inputs["metadata"]["name"] for each in recorded.resources if not each.is_component} == {
-        "otel-collector"
-    }
 
 
 def test_every_pipeline_limits_memory_first_and_leads_to_aws(configuration: dict[str, Any]) -> None:
@@ -154,54 +133,6 @@ def test_what_a_service_measures_is_kept_and_what_is_kept_is_exported(configurat
         assert all(re.fullmatch(kept, each) for each in of_it)
         wanted = {label for chosen in declaration["dimensions"] for label in chosen} - {"service"}
         assert all(wanted <= measured[each] for each in of_it)
-
-
-def test_it_reads_the_pods_of_its_namespace_and_nothing_else_of_the_api(recorded: Plan) -> None:
-    role, binding = recorded.one(":Role").inputs, recorded.one(":RoleBinding").inputs
-
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "shop"
-    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "otel-collector"}
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "otel-collector", "namespace": "shop"}]
-
-
-def test_servers_send_traces_to_it_and_it_asks_servers_for_metrics(recorded: Plan) -> None:
-    servers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "server"}}}]
-
-    assert recorded.one(":NetworkPolicy").inputs["spec"] == {
-        "podSelector": {
-            "matchLabels": {"app.kubernetes.io/name": "otel-collector"},
-            "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": ["collector"]}],
-        },
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": servers, "ports": [{"port": 4318, "protocol": "TCP"}]}],
-        "egress": [DNS, CREDENTIALS, HTTPS, {"to": servers, "ports": [{"port": 8080, "protocol": "TCP"}]}],
-    }
-
-
-def test_its_pod_is_locked_down_like_a_service_but_for_the_token_of_discovery(recorded: Plan) -> None:
-    deployment = recorded.one(":Deployment")
-    pod = dict(pod_of(deployment)["spec"])
-    (container,) = pod.pop("containers")
-    server = pod_of(planned(FULL).one(":Deployment"))["spec"]
-
-    assert deployment.inputs["spec"]["replicas"] == 1
-    assert deployment.inputs["spec"]["selector"] == {"matchLabels": SELECTOR}
-    assert pod == {
-        "serviceAccountName": "otel-collector",
-        "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "securityContext": server["securityContext"],
-        "terminationGracePeriodSeconds": 30,
-        "volumes": [{"name": "configuration", "configMap": {"name": "otel-collector"}}],
-    }
-    assert container["image"] == IMAGE
-    assert container["args"] == ["--config=/etc/collector/config.json"]
-    assert container["securityContext"] == server["containers"][0]["securityContext"]
-    assert container["volumeMounts"] == [{"name": "configuration", "mountPath": "/etc/collector", "readOnly": True}]
-    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-        assert container[name]["httpGet"] == {"path": "/", "port": "health", "scheme": "HTTP"}
-    assert {each["name"]: each["containerPort"] for each in container["ports"]} == {"otlp": 4318, "health": 13133}
 
 
 def test_a_changed_configuration_restarts_it(recorded: Plan) -> None:

@@ -1,88 +1,16 @@
 """What runs once per image before a service does."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from plans.planned import Plan
-from tests.kubernetes.parts import BOOTSTRAP_IMAGE, FULL, IMAGE, planned, pod_of
+from tests.kubernetes.parts import FULL, planned, pod_of
 
 
 @pytest.fixture(scope="module")
 def full() -> Plan:
     return planned(FULL)
-
-
-def labels(component: str, version: str) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/name": "orders",
-        "app.kubernetes.io/component": component,
-        "app.kubernetes.io/part-of": "shop",
-        "app.kubernetes.io/managed-by": "pulumi",
-        "app.kubernetes.io/version": version,
-    }
-
-
-@pytest.mark.parametrize(("component", "version"), [("bootstrap", "fedcba987654"), ("migration", "0123456789ab")])
-def test_a_job_is_named_by_the_digest_of_its_image_and_runs_once(full: Plan, component: str, version: str) -> None:
-    job = full.named(":Job", f"orders-{component}")
-    spec = {key: value for key, value in job["spec"].items() if key != "template"}
-
-    assert job["metadata"] == {
-        "name": f"orders-{component}-{version}",
-        "namespace": "shop",
-        "labels": labels(component, version),
-        "annotations": {"pulumi.com/replaceUnready": "true"},
-    }
-    assert spec == {  # and no ttlSecondsAfterFinished: what vanishes is made, and run, again
-        "backoffLimit": 4,
-        "activeDeadlineSeconds": 1800,
-        "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {
-            "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-        },
-    }
-
-
-@pytest.mark.parametrize(
-    ("component", "image", "arguments", "account", "variables", "cpu", "memory"),
-    [
-        ("bootstrap", BOOTSTRAP_IMAGE, [], "orders-bootstrap", ["DATABASE_NAME"], "50m", "128Mi"),
-        ("migration", IMAGE, ["migrate"], "orders", ["HOST", "PORT", "SERVICE_NAME"], "100m", "256Mi"),
-    ],
-)
-def test_the_pod_of_a_job_is_as_locked_down_as_the_service(
-    full: Plan,
-    component: str,
-    image: str,
-    arguments: list[str],
-    account: str,
-    variables: list[str],
-    cpu: str,
-    memory: str,
-) -> None:
-    pod = dict(pod_of(full.one(":Job", f"orders-{component}"))["spec"])
-    container = dict(pod.pop("containers")[0])
-    server: dict[str, Any] = pod_of(full.one(":Deployment"))["spec"]
-
-    assert pod == {
-        "restartPolicy": "Never",
-        "serviceAccountName": account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": server["securityContext"],
-        "volumes": server["volumes"],
-    }
-    assert [each["name"] for each in container.pop("env")] == variables
-    assert container == {
-        "name": component,
-        "image": image,
-        "args": arguments,
-        "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}},
-        "securityContext": server["containers"][0]["securityContext"],
-        "volumeMounts": server["containers"][0]["volumeMounts"],
-    }
 
 
 def test_a_migration_has_the_environment_of_the_service(full: Plan) -> None:

@@ -1,7 +1,6 @@
 """What one service becomes in the cluster, object by object."""
 
 from dataclasses import replace
-from typing import Any
 
 import pulumi
 import pytest
@@ -23,11 +22,6 @@ from tests.kubernetes.parts import (
     with_binding,
 )
 
-SELECTOR = {"app.kubernetes.io/name": "orders", "app.kubernetes.io/component": "server"}
-LABELS = SELECTOR | {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "pulumi"}
-VERSIONED = LABELS | {"app.kubernetes.io/version": "0123456789ab"}
-METADATA = {"name": "orders", "namespace": "shop", "labels": LABELS}
-
 
 @pytest.fixture(scope="module")
 def full() -> Plan:
@@ -37,64 +31,6 @@ def full() -> Plan:
 @pytest.fixture(scope="module")
 def ordered() -> Plan:
     return planned_in_order(FULL)
-
-
-def kinds(recorded: Plan) -> set[tuple[str, str]]:
-    return {(each.type.rpartition(":")[2], each.name) for each in recorded.resources}
-
-
-def probe(path: str, period: int, failures: int) -> dict[str, Any]:
-    get = {"path": path, "port": "http", "scheme": "HTTP"}
-    return {
-        "httpGet": get,
-        "periodSeconds": period,
-        "timeoutSeconds": 2,
-        "successThreshold": 1,
-        "failureThreshold": failures,
-    }
-
-
-def test_a_service_with_everything_has_these_objects_and_no_other(full: Plan) -> None:
-    assert kinds(full) == {
-        ("Workload", "orders"),
-        ("ServiceAccount", "orders"),
-        ("ServiceAccount", "orders-bootstrap"),
-        ("NetworkPolicy", "orders"),
-        ("NetworkPolicy", "orders-jobs"),
-        ("Job", "orders-bootstrap"),
-        ("Job", "orders-migration"),
-        ("Deployment", "orders"),
-        ("Service", "orders"),
-        ("HorizontalPodAutoscaler", "orders"),
-        ("PodDisruptionBudget", "orders"),
-        ("TargetGroupBinding", "orders"),
-    }
-
-
-def test_a_service_without_database_and_routes_has_no_jobs_and_is_not_registered() -> None:
-    assert kinds(planned(LEAST)) == {
-        ("Workload", "pricing"),
-        ("ServiceAccount", "pricing"),
-        ("NetworkPolicy", "pricing"),
-        ("Deployment", "pricing"),
-        ("Service", "pricing"),
-        ("HorizontalPodAutoscaler", "pricing"),
-        ("PodDisruptionBudget", "pricing"),
-    }
-
-
-def test_the_deployment_replaces_pods_without_ever_having_one_less(full: Plan) -> None:
-    inputs = full.named(":Deployment", "orders")
-    spec = {key: value for key, value in inputs["spec"].items() if key != "template"}
-
-    assert inputs["metadata"] == METADATA | {"labels": VERSIONED}
-    assert spec == {  # and no `replicas`: they belong to the autoscaler
-        "selector": {"matchLabels": SELECTOR},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
-        "minReadySeconds": 5,
-        "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": 300,
-    }
 
 
 @pytest.mark.parametrize(
@@ -108,69 +44,6 @@ def test_a_pod_waits_for_as_long_as_somebody_may_still_send_it_requests(drain: i
 
     assert container.get("lifecycle") == ({"preStop": {"sleep": {"seconds": drain}}} if drain else None)
     assert pod["terminationGracePeriodSeconds"] == grace  # 20 to finish, 5 in reserve
-
-
-def test_the_pod_is_locked_down_spread_and_given_time_to_drain(full: Plan) -> None:
-    template = pod_of(full.one(":Deployment"))
-    pod = {key: value for key, value in template["spec"].items() if key != "containers"}
-
-    assert template["metadata"] == {"labels": VERSIONED}
-    assert pod == {
-        "serviceAccountName": "orders",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "terminationGracePeriodSeconds": 55,  # 30 to drain, 20 to finish, 5 in reserve
-        "topologySpreadConstraints": [
-            {
-                "topologyKey": key,
-                "maxSkew": 1,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": SELECTOR},
-                "matchLabelKeys": ["pod-template-hash"],
-            }
-            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
-        ],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            {"name": "rds-roots", "configMap": {"name": "rds-roots"}},
-        ],
-    }
-
-
-def test_the_container_is_limited_probed_and_cannot_write_but_to_tmp(full: Plan) -> None:
-    assert pod_of(full.one(":Deployment"))["spec"]["containers"] == [
-        {
-            "name": "orders",
-            "image": IMAGE,
-            "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-            "env": [
-                {"name": "HOST", "value": "0.0.0.0"},  # noqa: S104
-                {"name": "PORT", "value": "8080"},
-                {"name": "SERVICE_NAME", "value": "orders"},
-            ],
-            "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}},
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "privileged": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
-            "volumeMounts": [
-                {"name": "tmp", "mountPath": "/tmp", "readOnly": False},  # noqa: S108
-                {"name": "rds-roots", "mountPath": "/etc/rds", "readOnly": True},
-            ],
-            "startupProbe": probe("/livez", 2, 30),
-            "livenessProbe": probe("/livez", 10, 3),
-            "readinessProbe": probe("/readyz", 5, 2),
-            "lifecycle": {"preStop": {"sleep": {"seconds": 30}}},
-        }
-    ]
 
 
 def test_a_service_without_relational_database_mounts_no_certificates() -> None:
@@ -190,17 +63,6 @@ def test_no_value_of_a_manifest_is_a_secret(full: Plan) -> None:
     assert secrets(full) == set()
 
 
-def test_the_service_answers_on_port_80_by_pods_that_serve(full: Plan) -> None:
-    inputs = full.named(":Service", "orders")
-
-    assert inputs["metadata"] == METADATA
-    assert inputs["spec"] == {
-        "type": "ClusterIP",
-        "selector": SELECTOR,
-        "ports": [{"name": "http", "port": 8080, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
-    }
-
-
 def test_pods_of_jobs_get_no_requests_are_not_counted_and_not_budgeted(full: Plan) -> None:
     selectors = [
         full.one(":Service").inputs["spec"]["selector"],
@@ -213,55 +75,6 @@ def test_pods_of_jobs_get_no_requests_are_not_counted_and_not_budgeted(full: Pla
     assert len(jobs) == 2
     assert [labels for labels in jobs for each in selectors if each.items() <= labels.items()] == []
     assert all(each.items() <= server.items() for each in selectors)
-
-
-def test_the_autoscaler_keeps_to_the_declaration_and_shrinks_slowly(full: Plan) -> None:
-    assert full.named(":HorizontalPodAutoscaler", "orders")["spec"] == {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "orders"},
-        "minReplicas": 2,
-        "maxReplicas": 10,
-        "metrics": [
-            {
-                "type": "Resource",
-                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
-            }
-        ],
-        "behavior": {
-            "scaleUp": {
-                "stabilizationWindowSeconds": 0,
-                "selectPolicy": "Max",
-                "policies": [
-                    {"type": "Percent", "value": 100, "periodSeconds": 30},
-                    {"type": "Pods", "value": 2, "periodSeconds": 30},
-                ],
-            },
-            "scaleDown": {
-                "stabilizationWindowSeconds": 300,
-                "selectPolicy": "Max",
-                "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
-            },
-        },
-    }
-
-
-def test_one_pod_at_a_time_may_be_evicted_and_a_broken_one_always(full: Plan) -> None:
-    assert full.named(":PodDisruptionBudget", "orders")["spec"] == {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": SELECTOR},
-    }
-
-
-def test_pods_are_registered_with_the_target_group_and_open_no_security_group(full: Plan) -> None:
-    inputs = full.named(":TargetGroupBinding", "orders")
-
-    assert inputs["apiVersion"] == "eks.amazonaws.com/v1"
-    assert inputs["metadata"] == METADATA
-    assert inputs["spec"] == {  # and no `networking`
-        "serviceRef": {"name": "orders", "port": 8080},
-        "targetGroupARN": TARGET_GROUP,
-        "targetType": "ip",
-    }
 
 
 def test_no_service_account_hands_out_a_token_of_the_api_server(full: Plan) -> None:

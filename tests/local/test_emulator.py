@@ -265,7 +265,7 @@ def test_the_text_of_a_condition_is_read_once_for_all_items(monkeypatch: pytest.
 
     for name in ("_tokenize", "_condition_syntax_error"):
         monkeypatch.setattr(dynamodb, name, getattr(dynamodb, name))  # put back after this test
-    ministack_patches.mend_dynamodb()
+    ministack_patches.remember_dynamodb_expressions()
 
     values = {":pk": {"S": "unsent"}, ":least": {"S": "05"}}
     sorts = [f"{number:02}" for number in range(10)]

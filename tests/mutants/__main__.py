@@ -6,13 +6,12 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
-from tests.mutants import of_makefile, of_python, of_yaml
-from tests.mutants.mutant import Mutant
+from tests.mutants.kinds import all_mutants, is_another
 from tests.mutants.report import Report
 from tests.mutants.workers import judged
 
@@ -34,24 +33,6 @@ has it."""
 TOLERATED = 0.03
 """Share of the mutants that may survive without a reason. More fail a run over all; of a run that judges some of them,
 so many that it is unlikely (one in a hundred) that chance alone has chosen them."""
-
-
-def all_mutants(files: Sequence[str]) -> Iterator[Mutant]:
-    for file in files:
-        source = (ROOT / file).read_bytes()
-        if file == "Makefile":
-            yield from of_makefile.mutants(file, source)
-        elif file.endswith(".py"):
-            yield from of_python.mutants(file, source)
-        else:
-            yield from of_yaml.mutants(file, source)
-
-
-def is_another(mutant: Mutant) -> bool:
-    source = (ROOT / mutant.file).read_bytes()
-    if mutant.file.endswith(".py"):
-        return of_python.is_another(mutant, source)
-    return mutant.file == "Makefile" or of_yaml.is_another(mutant, source)
 
 
 @cache
@@ -90,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.since:
         changed = changed_since(given.since)
         files = [file for file in files if file in changed]
-    mutants = list(all_mutants(files))
+    mutants = list(all_mutants(ROOT, files))
     random.Random(given.seed).shuffle(mutants)  # noqa: S311 (a run that stops early has seen some of everything)
-    chosen = list(islice(filter(is_another, mutants), given.sample))
+    chosen = list(islice(filter(partial(is_another, ROOT), mutants), given.sample)) if given.sample else mutants
     report = Report(verbose=given.verbose)
     for mutant, verdict in judged(ROOT, chosen, given.workers, given.seconds, given.patience):
         report.add(mutant, mutated_files()[mutant.file], verdict)

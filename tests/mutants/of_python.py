@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_expressions import Expressions, is_said
 
+NO_MORE = "yield from ()"
+"""For a `yield` that is dropped: what has no other one yields nothing."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -20,7 +22,7 @@ def mutants(file: str, source: bytes) -> Iterator[Mutant]:
 
 
 def is_another(mutant: Mutant, source: bytes) -> bool:
-    """Whether it is a program, and not the same one. Takes a hundred times as long as to make it."""
+    """Whether it is a program, and not the same one."""
     try:
         return ast.dump(ast.parse(mutant.of(source))) != ast.dump(ast.parse(source))
     except SyntaxError:
@@ -51,6 +53,9 @@ class _Statements(Expressions):
             case ast.Raise():
                 if node.exc and not last:
                     yield self.dropped(place, node)
+            case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
+                yield self.dropped(place, node, NO_MORE)
+                yield from self._children(node, place, last)
             case _:
                 if _may_be_dropped(node, last):
                     yield self.dropped(place, node)
@@ -79,6 +84,9 @@ class _Statements(Expressions):
             case ast.withitem():
                 yield from self.expression(child.context_expr, place)
             case ast.match_case():
+                for each in ast.walk(child.pattern):
+                    if isinstance(each, ast.MatchValue):
+                        yield from self.expression(each.value, place)
                 if child.guard:
                     yield from self.expression(child.guard, place, condition=True)
                 yield from self._block(child.body, place, last)

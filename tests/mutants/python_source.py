@@ -53,8 +53,8 @@ class Source:
         change = f"{self._names.get(id(node), '')}{self.text(node)} -> {replacement}"
         return self.mutant(place, change, self.start(node), self.end(node), replacement)
 
-    def dropped(self, place: str, statement: ast.stmt) -> Mutant:
-        return self.mutant(place, f"drop {self.text(statement)}", self.start(statement), self.end(statement), "pass")
+    def dropped(self, place: str, statement: ast.stmt, instead: str = "pass") -> Mutant:
+        return self.mutant(place, f"drop {self.text(statement)}", self.start(statement), self.end(statement), instead)
 
     def swapped(self, place: str, first: ast.expr, second: ast.expr) -> Mutant:
         """One for the other."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tests
 from tests.mutants.judge import Judge
+from tests.mutants.kinds import is_another
 from tests.mutants.mutant import Mutant
 
 SECONDS = "MUTANTS_SECONDS"
@@ -48,6 +49,8 @@ def _judge(judge: Judge, mutants: Sequence[Mutant], deadline: float) -> None:
     for mutant in mutants:
         if time.monotonic() > deadline:
             return
+        if not is_another(Path.cwd(), mutant):
+            continue
         said = {"mutant": asdict(mutant), "verdict": asdict(judge.of(mutant))}
         os.write(1, f"{json.dumps(said)}\n".encode())
 

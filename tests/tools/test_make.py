@@ -53,7 +53,14 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for program in ("programs/aws", "programs/docker", "programs/pulumi", ".venv/bin/python", "tools/bootstrap"):
+    for program in (
+        "programs/aws",
+        "programs/docker",
+        "programs/pulumi",
+        "programs/supervisorctl",
+        ".venv/bin/python",
+        "tools/bootstrap",
+    ):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text(STAND_IN)
         (tmp_path / program).chmod(0o755)
@@ -167,9 +174,9 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
     def tested(target: str) -> list[str]:
         return [call.removeprefix("python -m ") for call in checkout.make(target) if call.startswith("python -m ")]
 
-    workers = "pytest --numprocesses 3 --dist"
+    workers, tried = "pytest --numprocesses 3 --dist", "--hypothesis-profile quick"
     checked = "infra plans shop stacks services tests tools conftest.py"
-    assert tested("unit") == [f"{workers} worksteal -m not e2e and not integration and not slow []"]
+    assert tested("unit") == [f"{workers} worksteal {tried} -m not e2e and not integration and not slow []"]
     assert tested("test")[-1:] == [f"{workers} loadgroup -m not integration [local]"]
     assert tested("integration") == ["tests.integration -- []"]
     assert [call for call in tested("check") if "mypy -p" not in call and call != "mypy []"] == [
@@ -197,6 +204,7 @@ def test_what_a_check_finds_fails_it(checkout: Checkout, fails: str) -> None:
 IN_STACK = "pulumi stack select local --create [local]"
 RUNS = {
     "env": ["python -m tools.environment local []"],
+    "status": [IN_STACK, "supervisorctl -c .shop/local/run/supervisord.conf status [local]"],
     "token EMAIL=a@b.c": [IN_STACK, "python -m shop.token a@b.c --stack local [local]"],
     "seed": [IN_STACK, "python -m shop.seed local [local]"],
     "seed ORDERS=20": [IN_STACK, "python -m shop.seed local --orders 20 [local]"],

@@ -1,6 +1,5 @@
 """Generated code is what the .proto files say, and what they once promised to callers they still do."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,13 +11,13 @@ from infra.capabilities.calls.declaration import callers as callers_of
 from infra.local.binaries import MISSING, go
 from infra.service.catalogue import load
 from tools import protos
-from tools.protos import Proto
+from tools.protos import Interface
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = ROOT / "services"
-EVERY_PROTO = protos.protos(SERVICES)
+EVERY_INTERFACE = protos.interfaces(SERVICES)
 RECORDED = """
 syntax = "proto3";
 package shop.test.v1;
@@ -33,14 +32,21 @@ service Shop { rpc Brew(Tea) returns (Tea); }
 
 
 @pytest.fixture
-def proto(tmp_path: Path) -> Proto:
-    """A recorded interface."""
-    file = tmp_path / "services/shop/proto/shop.proto"
-    file.parent.mkdir(parents=True)
-    file.write_text(RECORDED)
-    made = Proto("shop", file)
+def interface(tmp_path: Path) -> Interface:
+    """A recorded one."""
+    made = Interface("shop", tmp_path / "services/shop/proto")
+    made.folder.mkdir(parents=True)
+    (made.folder / "shop.proto").write_text(RECORDED)
     assert protos.record(made) == []
     return made
+
+
+def change(interface: Interface, *changes: tuple[str, str]) -> None:
+    text = RECORDED
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (interface.folder / "shop.proto").write_text(text)
 
 
 def generated(folder: Path) -> dict[str, str]:
@@ -68,9 +74,10 @@ def test_generated_go_is_up_to_date(tmp_path: Path) -> None:
 def test_every_python_caller_has_the_messages() -> None:
     catalogue = load(SERVICES)
     callers = {
-        f"{caller}/{catalogue.services[caller].module}/{proto.file.stem}_pb2.{kind}"
-        for proto in EVERY_PROTO
-        for caller in callers_of(proto.service, catalogue)
+        f"{caller}/{catalogue.services[caller].module}/{file.stem}_pb2.{kind}"
+        for interface in EVERY_INTERFACE
+        for file in interface.files
+        for caller in callers_of(interface.service, catalogue)
         for kind in ("py", "pyi")
     }
 
@@ -78,80 +85,64 @@ def test_every_python_caller_has_the_messages() -> None:
     assert callers == {name for name in generated(SERVICES) if "_pb2" in name}
 
 
-@pytest.mark.parametrize("proto", EVERY_PROTO, ids=lambda proto: proto.file.name)
-def test_an_interface_is_recorded_and_keeps_what_it_promised(proto: Proto) -> None:
-    assert json.loads(proto.record.read_text()) == protos.promises(proto)
+@pytest.mark.parametrize("interface", EVERY_INTERFACE, ids=lambda interface: interface.service)
+def test_an_interface_is_recorded(interface: Interface) -> None:
+    assert interface.record.read_text() == protos.image(interface)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("old", "new", "said"),
     [
-        ("string name = 1;", "", "shop.test.v1.Tea.name is gone; callers use it: keep it"),
-        ("string name = 1", "string name = 9", "`optional string = 1` and is `optional string = 9`"),
-        ("string name = 1", "bytes name = 1", "`optional string = 1` and is `optional bytes = 1`"),
-        ("string name = 1", "repeated string name = 1", "`optional string = 1` and is `repeated string = 1`"),
-        ("string name = 1", "optional string name = 1", "`optional string = 1` and is `explicit optional string = 1`"),
-        ("string name = 1", "string label = 1", "shop.test.v1.Tea.name is gone; callers use it: keep it"),
-        (
-            "repeated Tea blend",
-            "repeated Pot blend",
-            "`repeated shop.test.v1.Tea = 2` and is `repeated shop.test.v1.Tea.Pot = 2`",
-        ),
-        ("int32 cups = 1;", "", "shop.test.v1.Tea.Pot.cups is gone"),
-        (
-            "oneof price { int64 cents = 4; }",
-            "int64 cents = 4;",
-            "`optional int64 = 4 of oneof 0` and is `optional int64 = 4`",
-        ),
-        ("GREEN = 1;", "", "shop.test.v1.Colour.GREEN is gone"),
-        ("GREEN = 1", "GREEN = 2", "shop.test.v1.Colour.GREEN was `1` and is `2`"),
-        ("rpc Brew(Tea) returns (Tea);", "", "shop.test.v1.Shop.Brew is gone"),
-        (
-            "Brew(Tea)",
-            "Brew(stream Tea)",
-            "shop.test.v1.Shop.Brew was `shop.test.v1.Tea -> shop.test.v1.Tea` and is `stream of",
-        ),
-        ("Brew(Tea)", "Brew(Tea.Pot)", "and is `shop.test.v1.Tea.Pot -> shop.test.v1.Tea`"),
-        ("package shop.test.v1", "package shop.test.v2", "shop.test.v1.Tea is gone"),
+        ("string name = 1;", "", 'field "1" with name "name" on message "Tea" was deleted'),
+        ("string name = 1", "string name = 9", 'field "1" with name "name" on message "Tea" was deleted'),
+        ("string name = 1", "bytes name = 1", 'changed type from "string" to "bytes"'),
+        ("string name = 1", "repeated string name = 1", 'changed cardinality from "optional with implicit presence"'),
+        ("string name = 1", "optional string name = 1", 'to "optional with explicit presence"'),
+        ("string name = 1", "string label = 1", 'changed name from "name" to "label"'),
+        ("repeated Tea blend", "repeated Pot blend", 'changed type from "shop.test.v1.Tea" to "shop.test.v1.Tea.Pot"'),
+        ("int32 cups = 1;", "", 'field "1" with name "cups" on message "Pot" was deleted'),
+        ("oneof price { int64 cents = 4; }", "int64 cents = 4;", 'oneof "price" on message "Tea" was deleted'),
+        ("GREEN = 1;", "", 'enum value "1" on enum "Colour" was deleted'),
+        ("GREEN = 1", "GREEN = 2", 'enum value "1" on enum "Colour" was deleted'),
+        ("rpc Brew(Tea) returns (Tea);", "", 'RPC "Brew" on service "Shop" was deleted'),
+        ("Brew(Tea)", "Brew(stream Tea)", "changed from client unary to client streaming"),
+        ("Brew(Tea)", "Brew(Tea.Pot)", 'changed request type from "shop.test.v1.Tea" to "shop.test.v1.Tea.Pot"'),
+        ("package shop.test.v1", "package shop.test.v2", 'package changed from "shop.test.v1" to "shop.test.v2"'),
     ],
 )
-def test_what_callers_use_is_neither_changed_nor_removed(proto: Proto, old: str, new: str, sentence: str) -> None:
-    before = proto.record.read_text()
-    assert old in RECORDED
-    proto.file.write_text(RECORDED.replace(old, new))
+def test_what_callers_use_is_neither_changed_nor_removed(interface: Interface, old: str, new: str, said: str) -> None:
+    before = interface.record.read_text()
+    change(interface, (old, new))
 
-    found = protos.record(proto)
+    found = protos.record(interface)
 
-    assert any(sentence in each for each in found), found
-    assert all(each.startswith("shop.proto: ") for each in found)
-    assert proto.record.read_text() == before
+    assert any(said in each for each in found), found
+    assert all(each.startswith("shop.proto:") for each in found), found
+    assert interface.record.read_text() == before
 
 
-def test_what_is_new_is_fine_and_is_promised_from_then_on(proto: Proto) -> None:
-    proto.file.write_text(
-        RECORDED.replace("string name = 1;", "string name = 1; bool hot = 7;").replace(
-            "rpc", "rpc Pour(Tea) returns (Tea); rpc"
-        )
+def test_what_is_new_is_fine_and_is_promised_from_then_on(interface: Interface) -> None:
+    change(
+        interface, ("string name = 1;", "string name = 1; bool hot = 7;"), ("rpc", "rpc Pour(Tea) returns (Tea); rpc")
     )
-    assert protos.record(proto) == []
+    assert protos.record(interface) == []
 
-    proto.file.write_text(RECORDED)
+    change(interface)
 
-    assert protos.record(proto) == [
-        "shop.proto: shop.test.v1.Tea.hot is gone; callers use it: keep it",
-        "shop.proto: shop.test.v1.Shop.Pour is gone; callers use it: keep it",
-    ]
-
-
-def test_a_file_that_is_no_proto_is_refused_with_the_words_of_the_compiler(proto: Proto) -> None:
-    proto.file.write_text("syntax = 'proto3'; message {}")
-
-    with pytest.raises(protos.ProtoError, match=r"shop\.proto:1:28: Expected message name"):
-        protos.record(proto)
+    gone = "\n".join(protos.record(interface))
+    assert 'field "7" with name "hot" on message "Tea" was deleted' in gone
+    assert 'RPC "Pour" on service "Shop" was deleted' in gone
 
 
-def test_a_new_caller_gets_the_messages_and_a_caller_in_go_does_not(tmp_path: Path, proto: Proto) -> None:
-    services, out = proto.file.parent.parent.parent, tmp_path / "out"
+def test_a_file_that_is_no_proto_is_refused_with_the_words_of_the_compiler(interface: Interface) -> None:
+    (interface.folder / "shop.proto").write_text("syntax = 'proto3'; message {}")
+
+    with pytest.raises(protos.ProtoError, match=r"shop\.proto:1:20:missing name after `message`"):
+        protos.record(interface)
+
+
+def test_a_new_caller_gets_the_messages_and_a_caller_in_go_does_not(tmp_path: Path, interface: Interface) -> None:
+    services, out = interface.folder.parent.parent, tmp_path / "out"
     declarations = {"shop": "python", "tea-room": "python", "mill": "go"}
     for name, language in declarations.items():
         calls = "" if name == "shop" else "calls: [shop]\n"

@@ -40,7 +40,7 @@ class Route(Model):
 
 
 class RoutesDeclaration(Declaration):
-    scopes: dict[Annotated[str, StringConstraints(pattern=SCOPE_NAME)], str] = {}  # noqa: RUF012 (a field of pydantic)
+    scopes: dict[Annotated[str, StringConstraints(pattern=SCOPE_NAME)], str] = {}
     """What a token may allow at this service: name -> what the person is asked to agree to."""
     routes: Annotated[tuple[Route, ...], Field(strict=False)] = ()
 

@@ -1,7 +1,7 @@
-"""What other services know of products: prices from pricing, stock from inventory. Without them, what we know alone.
+"""Prices from the service pricing and stock from inventory, with fallbacks when they give no usable answer.
 
-Nothing in here raises because of another service: an answer that does not come in time, or that is not what was asked
-for, is replaced and marked, counted and logged.
+Nothing here raises because of another service: an answer that is late or unusable is replaced by a fallback, which is
+marked as such, counted and logged.
 """
 
 import asyncio

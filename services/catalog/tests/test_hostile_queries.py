@@ -21,7 +21,7 @@ from .test_bad_input import assert_problem
 
 pytestmark = pytest.mark.slow
 
-MOST_SECONDS = 5.0
+MAX_CPU_SECONDS = 5.0
 """Far more than any refusal takes (tens of milliseconds), and far less than what the attack would."""
 
 
@@ -76,9 +76,9 @@ TOO_COSTLY = {
 
 async def refused(shop: Shop, body: Any) -> list[dict[str, Any]]:
     """The errors of a query that was not executed, and refused in time."""
-    started = time.monotonic()
+    started = time.process_time()
     answer = await shop.public.post("/graphql", json=body)
-    assert time.monotonic() - started < MOST_SECONDS
+    assert time.process_time() - started < MAX_CPU_SECONDS
     assert answer.status_code == 400, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     document = answer.json()
@@ -86,12 +86,12 @@ async def refused(shop: Shop, body: Any) -> list[dict[str, Any]]:
     return document["errors"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("query", "reason"), TOO_COSTLY.values(), ids=TOO_COSTLY.keys())
-async def test_a_query_that_is_too_costly_is_refused_with_the_limit(shop: Shop, query: str, reason: str) -> None:
-    [error] = await refused(shop, {"query": query})
+async def test_a_query_that_is_too_costly_is_refused_with_the_limit(shop: Shop) -> None:
+    for case, (query, reason) in TOO_COSTLY.items():
+        [error] = await refused(shop, {"query": query})
 
-    assert error["extensions"] == {"code": "TOO_COSTLY"}
-    assert reason in error["message"]
+        assert error["extensions"] == {"code": "TOO_COSTLY"}, case
+        assert reason in error["message"], case
     assert (shop.pricing.asked, shop.inventory.asked) == ([], [])
 
 
@@ -159,12 +159,12 @@ NOT_VALID = {
 }
 
 
-@pytest.mark.parametrize(("query", "code"), NOT_VALID.values(), ids=NOT_VALID.keys())
-async def test_a_query_that_is_not_valid_is_refused_with_a_reason(shop: Shop, query: str, code: str) -> None:
-    errors = await refused(shop, {"query": query})
+async def test_a_query_that_is_not_valid_is_refused_with_a_reason(shop: Shop) -> None:
+    for case, (query, code) in NOT_VALID.items():
+        errors = await refused(shop, {"query": query})
 
-    assert {error["extensions"]["code"] for error in errors} == {code}
-    assert all(0 < len(error["message"]) <= 300 for error in errors)
+        assert {error["extensions"]["code"] for error in errors} == {code}, case
+        assert all(0 < len(error["message"]) <= 300 for error in errors), case
 
 
 async def test_a_flood_of_mistakes_is_answered_with_a_few_of_them(shop: Shop) -> None:

@@ -36,10 +36,10 @@ async def started(log: Path, environment: Mapping[str, str]) -> AsyncIterator[st
         process = await asyncio.create_subprocess_exec(*migrate[:3], env=given, stdout=output, stderr=output)
     try:
         url = f"http://127.0.0.1:{port}"
-        await eventually(partial(is_ready, url), deadline_seconds=30)
+        await eventually(partial(is_ready, url), deadline_seconds=60)
         yield url
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""Tokens, checked a second time: the gateway is the first line of defence, this is the second."""
+"""Verifies access tokens. The gateway has done so already: this is the second line of defence."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from chassis.problems import Problem
 LEEWAY_SECONDS = 10
 """How far the clocks of the issuer and of this machine may be apart."""
 REFETCH_SECONDS = 10
-"""A key that is not known is asked for at most this often, so that invented key ids cost the issuer nothing."""
+"""Unknown keys are fetched at most once in this time, so that requests with invented key ids do not load the issuer."""
 FRESH_SECONDS = 300
-"""Keys are asked for again after this time, so that a withdrawn key stops working."""
+"""Keys are fetched again after this time, so that a withdrawn key stops working."""
 FETCH_TIMEOUT_SECONDS = 3
 MAX_CACHED_TOKENS = 4096
-"""Tokens that were found good, of some 500 bytes each."""
+"""Verified tokens that are cached, some 500 bytes each."""
 GROUPS_CLAIM = "cognito:groups"
 STAFF = "staff"
 """The group of those who run the shop."""
@@ -37,9 +37,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who calls: the subject of a verified token, the client it was given to, and what it may do.
+    """The caller: subject, client, scopes and groups of a verified token.
 
-    A scope is what the person let the client do, and anybody may ask for any; a group is what the person is.
+    A scope is what the person has allowed the client to do, and any client may ask for it; a group is a role of the
+    person, given by the shop.
     """
 
     subject: str
@@ -58,8 +59,8 @@ class Verifier(Protocol):
 class TokenVerifier:
     """Verifies the access tokens of one issuer: signature, issuer, time, audience and use.
 
-    A token that was found good is remembered until it expires, or its key is asked for again: a person sends the same
-    many times, and the signature takes longer to check than most requests.
+    Verified tokens are cached until they expire or their key changes: a person sends the same token many times, and to
+    check its signature takes longer than most requests.
 
     audience: the client ids whose tokens are accepted, looked for in `aud` and `client_id` (Cognito's access tokens
     have no `aud`). Nothing is fetched before the first token comes. clock: seconds that only grow, for the age of keys.
@@ -76,20 +77,20 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = frozenset(audience)
         self._keys = _KeySet(jwks_url, clock)
-        self._good: dict[bytes, _Good] = {}
+        self._verified_tokens: dict[bytes, _VerifiedToken] = {}
 
     async def verify(self, token: str) -> Principal:
         """The caller of a good token. Raises Problem 401 for a bad one, 503 when its key is out of reach."""
         try:
-            return await self._remembered(token) or await self._verified(token)
+            return await self._cached(token) or await self._verified(token)
         except jwt.ExpiredSignatureError:
             raise _unauthorized("The token has expired.") from None
         except jwt.PyJWTError as error:
             log.info("token_refused", reason=type(error).__name__)
             raise _unauthorized("The token is not valid here.") from None
 
-    async def _remembered(self, token: str) -> Principal | None:
-        good = self._good.get(_digest(token))
+    async def _cached(self, token: str) -> Principal | None:
+        good = self._verified_tokens.get(_digest(token))
         if good is None or time.time() >= good.expires_at + LEEWAY_SECONDS:
             return None
         # The same key and not one of the same name: what was fetched anew may have changed.
@@ -114,9 +115,9 @@ class TokenVerifier:
             scopes=frozenset(claims.get("scope", "").split()),
             groups=frozenset(claims.get(GROUPS_CLAIM, ())),
         )
-        self._good[_digest(token)] = _Good(principal, key_id, key, int(claims["exp"]))
-        if len(self._good) > MAX_CACHED_TOKENS:
-            del self._good[next(iter(self._good))]
+        self._verified_tokens[_digest(token)] = _VerifiedToken(principal, key_id, key, int(claims["exp"]))
+        if len(self._verified_tokens) > MAX_CACHED_TOKENS:
+            del self._verified_tokens[next(iter(self._verified_tokens))]
         return principal
 
     def _check(self, claims: dict[str, Any]) -> None:
@@ -135,8 +136,8 @@ class TokenVerifier:
 
 
 @dataclass(frozen=True, slots=True)
-class _Good:
-    """What a token has proved. `expires_at`: in seconds since 1970."""
+class _VerifiedToken:
+    """The result of a verification. `expires_at`: in seconds since 1970."""
 
     principal: Principal
     key_id: str
@@ -145,12 +146,12 @@ class _Good:
 
 
 def _digest(token: str) -> bytes:
-    """So that the memory of this process holds no tokens."""
+    """The cache's key, so that the memory of this process holds no tokens."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class _KeySet:
-    """The issuer's published keys. One fetch at a time; what was fetched once outlives an outage of the issuer."""
+    """The issuer's published keys. One fetch at a time; fetched keys remain usable during an outage of the issuer."""
 
     def __init__(self, url: str, clock: Callable[[], float]) -> None:
         # urllib in a thread, a few times an hour: no HTTP client has to be loaded for it.
@@ -163,9 +164,9 @@ class _KeySet:
 
     async def get(self, key_id: str) -> jwt.PyJWK:
         """The key of this id. Raises jwt.InvalidTokenError for an unknown one, Problem 503 without an answer."""
-        if self._wanted(key_id):
+        if self._must_fetch(key_id):
             async with self._lock:
-                if self._wanted(key_id):
+                if self._must_fetch(key_id):
                     await self._fetch()
         if key_id in self._keys:
             return self._keys[key_id]
@@ -178,7 +179,7 @@ class _KeySet:
             headers={"Retry-After": str(REFETCH_SECONDS)},
         )
 
-    def _wanted(self, key_id: str) -> bool:
+    def _must_fetch(self, key_id: str) -> bool:
         age_seconds = self._clock() - self._asked_at
         return age_seconds >= (FRESH_SECONDS if key_id in self._keys and self._reachable else REFETCH_SECONDS)
 

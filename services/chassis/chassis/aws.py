@@ -1,4 +1,4 @@
-"""Clients of AWS: made inside a running event loop, with a time-out and bounded retries on every call."""
+"""Clients of AWS, with a time-out and bounded retries on every call. Make them inside a running event loop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sqs(poll_seconds: int) -> ClientCreatorContext[SQSClient]:
 
 
 def rds_tokens(host: str, port: int, role: str) -> Callable[[], Awaitable[str]]:
-    """Makes the passwords of IAM authentication: signed here with the process's credentials, nothing is asked of RDS.
+    """Makes tokens for IAM authentication, used as passwords: signed with the process's credentials, without a call.
 
     botocore's own generate_db_auth_token would load the model of the whole RDS API for it.
     """

@@ -1,4 +1,4 @@
-"""Calls to another service: bounded in time, retried when that is safe, cut off while the other is down."""
+"""Calls to another service: with a time-out, retries where they are safe, and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class CalleeUnavailableError(Problem):
-    """Another service gave no usable answer. Left uncaught, the caller is answered 503."""
+    """Another service gave no usable answer. Not caught, it becomes a 503 for the caller."""
 
     def __init__(self, callee: str) -> None:
         super().__init__(503, "Service Unavailable", f"{callee} does not answer.")
@@ -38,10 +38,10 @@ class CalleeUnavailableError(Problem):
 
 
 class Circuit:
-    """What all calls to one other service go through, whatever protocol they speak.
+    """The retries and the circuit breaker of all calls to one other service, for any protocol.
 
-    failures: the exceptions that mean that the other gave no usable answer.
-    answers: exceptions that are answers: the other is up.
+    failures: exceptions that mean that the callee gave no usable answer.
+    answers: exceptions that are answers of a callee that is up.
     After `failures_to_open` failed attempts in a row, every call fails at once for `open_seconds`; then one that
     succeeds closes the circuit again.
     """
@@ -65,8 +65,8 @@ class Circuit:
     async def call(
         self, attempt: Callable[[], Awaitable[T]], *, attempts: int, is_transient: Callable[[Exception], bool]
     ) -> T:
-        """What attempt() returns, made up to `attempts` times, with exponential back-off and jitter, while its failure
-        is a passing one. Raises CalleeUnavailableError; what is not a failure goes through as it is.
+        """Returns what attempt() returns. Transient failures are retried with exponential back-off and jitter, up to
+        `attempts` attempts. Raises CalleeUnavailableError for a failure; other exceptions pass through.
         """
         try:
             if attempts == 1:

@@ -1,4 +1,4 @@
-"""Calls to another service by gRPC: bounded in time, tried again, cut off while the other is down."""
+"""Calls to another service by gRPC: with a deadline, retries and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSALS = frozenset(
         "UNAUTHENTICATED",
     }
 )
-"""The statuses that are about the request; all others say that the callee is not well."""
+"""The statuses that are about the request; all others count as a failure of the callee."""
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

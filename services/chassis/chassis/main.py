@@ -36,7 +36,7 @@ def run(
     *,
     commands: Mapping[str, Callable[..., Coroutine[Any, Any, None]]] = MappingProxyType({}),
 ) -> None:
-    """Does what the command line says with the service that `bootstrap` makes of its settings.
+    """Runs the command line of the service that `bootstrap` makes of its settings.
 
     serve (or nothing): serves until SIGTERM or SIGINT. migrate: brings the database to head. openapi: prints the
     OpenAPI document; needs no environment. A bad environment ends the process with status 2.
@@ -51,7 +51,7 @@ def run(
         if command == "migrate":
             _migrate(bootstrap, values)
         elif command in commands:
-            _perform(commands[command], values)
+            _run_command(commands[command], values)
         else:
             _serve(bootstrap, values)
     except BadEnvironmentError as error:
@@ -82,7 +82,7 @@ def _migrate(bootstrap: Callable[[Settings], Service], settings: Settings) -> No
     asyncio.run(migrations.upgrade(settings, package))
 
 
-def _perform(command: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:
+def _run_command(command: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:
     from chassis import logs
 
     logs.configure(settings)
@@ -112,9 +112,9 @@ def _serve(bootstrap: Callable[[Settings], Service], settings: Settings) -> None
 
 
 def _tune_garbage_collector() -> None:
-    """Keeps the garbage collector off what stays for good, and lets more come together before it looks.
+    """Excludes permanent objects from garbage collection, and makes it run less often.
 
-    A request makes little that only the collector can free, so by default it looks often and finds next to nothing.
+    A request makes few objects in cycles: with Python's default the collector would run often and free next to nothing.
     """
     gc.collect()
     gc.freeze()

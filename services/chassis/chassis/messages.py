@@ -27,8 +27,8 @@ class Event(BaseModel):
     `sequence` grows with every event of an aggregate, so a consumer can tell old from new: queues keep order only
     as far as they can. `data` must be JSON; `version` grows when the shape of `data` changes in a breaking way.
 
-    No text in it has a NUL or a lone surrogate: some consumers could keep it and PostgreSQL could not. So neither is
-    such an event published, nor does a consumer take it.
+    Its texts may contain neither NUL nor lone surrogates, which PostgreSQL cannot store. Such an event can neither be
+    published nor consumed.
     """
 
     # Unknown fields are ignored: a publisher may add one before its consumers are deployed again.
@@ -51,7 +51,7 @@ class Event(BaseModel):
         return value
 
     def to_json(self) -> str:
-        """The JSON that is sent. All ASCII: SQS refuses some characters of Unicode, such as U+FFFE, but no escapes."""
+        """The JSON of the message body, in ASCII: SQS refuses some characters, as U+FFFE, but not their escapes."""
         return self.model_dump_json(ensure_ascii=True)
 
 
@@ -81,14 +81,14 @@ class EventData(BaseModel):
 
 
 class UnsupportedVersion(ValueError):
-    """The data is of a version that the consumer does not know how to read."""
+    """The consumer does not know how to read this version of the data."""
 
 
 class EventReader(Generic[D]):
-    """How a consumer reads the data of one type of event: a model of the fields that it needs.
+    """Reads the data of one type of event into a model of the fields that a consumer needs.
 
-    version: the newest one that is known, which `model` describes.
-    upcast: version n -> what makes data of version n + 1 of it.
+    version: the newest known version of the data, which `model` describes.
+    upcast: version n -> the function that converts data of version n to version n + 1.
     """
 
     def __init__(self, model: type[D], *, version: int = 1, upcast: Mapping[int, Upcast] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What happens around every request. Plain ASGI: BaseHTTPMiddleware costs a task and a stream for each request."""
+"""Middleware of every service. Plain ASGI, as BaseHTTPMiddleware costs a task and a stream for each request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class RequestContext:
-    """Gives a request its id, writes its line of the access log, counts it, and answers when the code breaks."""
+    """Sets the request id, writes the access log and the metrics, and answers 500 for an unexpected exception."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""A database that is out of reach is an outage and no bug: the caller is answered 503 and may come back."""
+"""A database that is out of reach is an outage and not a bug: the caller is answered 503, and may retry."""
 
 from __future__ import annotations
 

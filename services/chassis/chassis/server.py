@@ -20,12 +20,12 @@ MAX_UNREAD_BYTES = 4 * MAX_HEADER_BYTES
 """Of one part of a request that has no end yet. Above MAX_HEADER_BYTES, so that a whole head is answered, logged and
 counted as every request is (see middleware.HeaderLimit)."""
 LINGERING_SECONDS = 2.0
-"""For how long the rest of a refused request is read and dropped: a client that sends first and reads then would
-otherwise find its connection reset, and never see the answer."""
+"""For so long the rest of a refused request is read and dropped. Otherwise a client that reads only after it has sent
+everything would find its connection reset, and never see the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, which refuses with 431 what would be kept in memory without a bound.
+    """uvicorn's HTTP/1.1 protocol with bounded memory: it refuses large heads, trailers and chunk extensions with 431.
 
     uvicorn has no limit of its own here: its parser keeps a header, a target, a trailer or the extension of a chunk
     until it is whole, however long it gets.
@@ -79,10 +79,10 @@ _REFUSAL = _written(headers_too_large())
 
 
 class Server(uvicorn.Server):
-    """Serves an application; told to stop, it takes no more, and what is in flight shares one time to finish.
+    """Serves an application. When it is told to stop, it accepts no more requests and lets those in flight finish.
 
-    First the requests, then the workers (see app), together within `shutdown_seconds` of the settings. A worker that
-    dies tells it to stop, too: whoever started the process starts it again, also where nobody asks /livez.
+    First the requests finish, then the workers (see app), all within `shutdown_seconds` of the settings. It also stops
+    when a worker dies: the supervisor of the process then starts it again, even if it does not use /livez.
     """
 
     failed = False

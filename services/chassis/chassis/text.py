@@ -1,4 +1,4 @@
-"""Text that people write and other people read, and text that every store can keep.
+"""Text that people write for other people, and what text every store can keep.
 
 A field for people's text is one of
 

@@ -1,4 +1,4 @@
-"""The workers of a process: started together, watched, and given time to finish."""
+"""The lifecycle of a process's workers: started together, monitored, and stopped with a time-out."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ async def test_no_more_tokens_are_remembered_than_there_is_room_for(
     for number in range(5):
         assert await status_of(verifier, keys.token(person=f"person-{number}")) == 200
 
-    assert len(verifier._good) == 2
+    assert len(verifier._verified_tokens) == 2
 
 
 @pytest.mark.parametrize("status", [500, 404])

@@ -19,7 +19,7 @@ from chassis.main import run
 
 from services.chassis.tests.tiny_service import TinySettings, greet, service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 COMMAND = [sys.executable, "-W", "error", "-m", "services.chassis.tests.tiny_service"]
 # Of this process's environment only what Python needs to find the code.
@@ -31,6 +31,8 @@ ENVIRONMENT = BARE | {
     "TOKEN_ISSUER": "http://127.0.0.1:9/pool",
     "TOKEN_AUDIENCE": "web",
 }
+DEADLINE_SECONDS = 45
+"""For what takes a second or two where nothing else runs."""
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -49,7 +51,7 @@ class Running:
     async def seen(self, event: str) -> None:
         """Returns once the process has written a line of this event."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
                 line = await self.process.stdout.readline()
                 assert line, f"the process ended before {event}: {self.lines}"
@@ -59,7 +61,7 @@ class Running:
 
     async def ended(self) -> int:
         """The exit status; the rest of the output is in `lines`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             output, errors = await self.process.communicate()
         self.lines += [json.loads(line) for line in output.splitlines()]
         assert errors == b""
@@ -188,7 +190,7 @@ async def test_neither_a_stuck_request_nor_a_missing_collector_can_hold_up_the_s
         await tiny.seen("stuck_began")
         tiny.process.terminate()
 
-        async with asyncio.timeout(6):  # 1 for the request, 2 for the spans; either alone could take a minute
+        async with asyncio.timeout(30):  # 1 for the request, 2 for the spans; either alone could take a minute
             answer = await stuck
             assert await tiny.ended() == 0
 
@@ -332,14 +334,14 @@ async def test_spans_are_exported_and_the_last_ones_at_the_end(unused_tcp_port: 
         ) as tiny,
     ):
         async with httpx.AsyncClient(base_url=tiny.url) as client:
-            await client.get("/slow", headers={"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"})
+            await client.get("/me", headers={"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"})
             await client.get("/livez")
         tiny.process.terminate()
         assert await tiny.ended() == 0
 
     (sent,) = exported
     assert bytes.fromhex(TRACE_ID) in sent
-    assert b"GET /slow" in sent
+    assert b"GET /me" in sent
     assert b"/livez" not in sent
     for name, value in (("service.name", "tiny"), ("service.version", "1"), ("deployment.environment.name", "local")):
         assert name.encode() in sent

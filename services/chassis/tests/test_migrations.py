@@ -153,7 +153,7 @@ async def test_who_waits_too_long_for_its_turn_gives_up(
     await database.open()
     async with database.transaction() as tx:
         assert await dialect_of(database.url).try_migration_lock(tx)
-        monkeypatch.setattr(migrations, "TURN_SECONDS", 0.1)
+        monkeypatch.setattr(migrations, "MIGRATION_LOCK_SECONDS", 0.1)
         with pytest.raises(TimeoutError):
             await migrations.upgrade(settings, package)
     await database.close()

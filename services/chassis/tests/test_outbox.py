@@ -133,8 +133,14 @@ async def test_a_relay_publishes_at_once_what_its_own_process_commits(
 async def test_what_is_committed_right_after_a_round_is_published_together(
     database: Database, topic: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "GATHER_SECONDS", 1)
     claims: list[int] = []
+    all_committed = asyncio.Event()
+
+    async def pause(_stopping: asyncio.Event, seconds: float) -> None:
+        assert seconds == outbox.GATHER_SECONDS
+        await all_committed.wait()
+
+    monkeypatch.setattr(outbox, "pause", pause)
     publish_batch = Relay._publish_batch
 
     async def count(self: Relay, client: Any) -> int:
@@ -147,6 +153,7 @@ async def test_what_is_committed_right_after_a_round_is_published_together(
         await eventually(lambda: _true(1 in claims))
         for number in range(1, 6):
             await _publish(database, event(f"thing-{number}"))
+        all_committed.set()
         await arrivals(queue, 6)
 
     assert [claimed for claimed in claims if claimed] == [1, 5]

@@ -41,11 +41,13 @@ class Worker:
 
 
 @router.get("/slow")
-async def slow() -> str:
-    """Says in the log that it has begun, and takes its time."""
+async def slow(request: Request) -> str:
+    """Says in the log that it has begun, and is answered some time after the process was told to stop."""
     print('{"event": "slow_began"}', flush=True)
     requested.set()
-    await asyncio.sleep(0.5)
+    while request.app.state.stop_by is None:  # noqa: ASYNC110 (what sets it knows no event)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.4)
     return "done"
 
 

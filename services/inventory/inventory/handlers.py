@@ -54,7 +54,7 @@ async def find_all(database: Database, skus: Sequence[str]) -> list[Stock]:
 
 
 async def set_on_hand(database: Database, sku: str, on_hand: int) -> tuple[Stock, bool]:
-    """The stock with so many pieces, and True when the article is new. Raises BelowReserved."""
+    """Sets the pieces on hand. Returns the stock, and whether the article is new. Raises BelowReserved."""
     try:
         async with database.transaction() as tx:
             return await _set_on_hand(tx, sku, on_hand)
@@ -77,7 +77,7 @@ async def _set_on_hand(tx: AsyncConnection, sku: str, on_hand: int) -> tuple[Sto
 
 
 async def order_placed(tx: AsyncConnection, event: Event, *, now: datetime | None = None) -> None:
-    """Reserves all lines of the order or none of them, and says which."""
+    """Reserves all lines of the order or none, and publishes the result."""
     order = events.PLACED(event)
     lines: Counter[str] = Counter()
     for line in order.lines:
@@ -86,40 +86,40 @@ async def order_placed(tx: AsyncConnection, event: Event, *, now: datetime | Non
 
 
 async def order_paid(tx: AsyncConnection, event: Event, *, now: datetime | None = None) -> None:
-    """Takes what is reserved out of the stock; what has expired only if there is still enough."""
+    """Takes the reserved pieces out of the stock; for an expired reservation, only if enough are still available."""
     order = events.PAID(event)
     await _change(tx, Message.PAID, Reservation(order_id=order.order_id), now)
 
 
 async def order_cancelled(tx: AsyncConnection, event: Event, *, now: datetime | None = None) -> None:
-    """Gives back what the order holds, whatever that is, and sees to it that it never gets more."""
+    """Releases whatever the order holds, and prevents that it reserves anything later."""
     order = events.CANCELLED(event)
     await _change(tx, Message.CANCELLED, Reservation(order_id=order.order_id), now)
 
 
 async def lock(tx: AsyncConnection, batch: Sequence[Event]) -> None:
-    """Takes all locks that the use cases of these events will need, in the one order of all locks."""
-    stock_changes, told = StockUnitOfWork.of(tx), [events.READ[event.type](event) for event in batch]
-    await stock_changes.lock_reservations(tx, {one.order_id for one in told})
+    """Takes the locks that the handlers of these events will need, in the order in which everybody takes locks."""
+    unit, told = StockUnitOfWork.of(tx), [events.READ[event.type](event) for event in batch]
+    await unit.lock_reservations(tx, {one.order_id for one in told})
     skus = {line.sku for one in told if isinstance(one, events.OrderPlaced) for line in one.lines}
-    known = (stock_changes.reservation(one.order_id) for one in told)
-    await stock_changes.lock_stock(tx, skus.union(*(one.lines for one in known if one)))
+    known = (unit.reservation(one.order_id) for one in told)
+    await unit.lock_stock(tx, skus.union(*(one.lines for one in known if one)))
 
 
 async def _change(tx: AsyncConnection, message: Message, unknown: Reservation, now: datetime | None) -> None:
-    """unknown: the reservation as it is if nothing was heard of the order before."""
-    stock_changes = StockUnitOfWork.of(tx)
-    await stock_changes.lock_reservations(tx, [unknown.order_id])
-    before = stock_changes.reservation(unknown.order_id) or unknown
+    """unknown: the reservation to start from when the order is unknown."""
+    unit = StockUnitOfWork.of(tx)
+    await unit.lock_reservations(tx, [unknown.order_id])
+    before = unit.reservation(unknown.order_id) or unknown
     moves = domain.wanted_move(before, message) is not Move.NOTHING
     concerned = before.lines if moves else ()
-    await stock_changes.lock_stock(tx, concerned)
-    available = stock_changes.available(concerned)
+    await unit.lock_stock(tx, concerned)
+    available = unit.available(concerned)
     after, move = domain.change(before, message, available=available, now=now or datetime.now(UTC))
     if move is not Move.NOTHING:
-        stock_changes.move(move, before.lines)
+        unit.move(move, before.lines)
     if after is not before:
-        stock_changes.keep(after)
+        unit.save(after)
         _count_after_commit(tx, after)
     fact = domain.answer(after, message)
     answer = fact.data.event(source="inventory", aggregate_id=str(after.order_id), sequence=fact.sequence)
@@ -127,13 +127,13 @@ async def _change(tx: AsyncConnection, message: Message, unknown: Reservation, n
 
 
 def _count_after_commit(tx: AsyncConnection, after: Reservation) -> None:
-    """Not before: a batch that fails is handled again, and would be counted twice."""
+    """Counts the outcome after the commit: a batch that fails is handled again, and would be counted twice."""
     outcome = RESERVATIONS.labels(after.state.value)
     on.listen(tx.sync_connection, "commit", lambda _connection: outcome.inc())
 
 
 async def expire(database: Database, now: datetime, at_most: int = EXPIRE_BATCH) -> int:
-    """Gives back the stock of reservations whose time is over, so many at once; how many they were. Tells nobody."""
+    """Frees the stock of up to `at_most` reservations that have expired; returns how many. Publishes nothing."""
     async with database.transaction() as tx:
         overdue = await store.lock_overdue(tx, now, at_most)
         if not overdue:

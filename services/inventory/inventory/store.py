@@ -1,7 +1,6 @@
-"""Reservations and stock as rows, with their locks.
+"""Reservations and stock in the database, with their row locks.
 
-Whoever needs several locks takes them in one order, so that two never wait for each other: a reservation before stock,
-and stock in the order of the SKUs.
+Everybody takes locks in the same order, to avoid deadlocks: reservations first, then stock, in the order of the SKUs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -72,19 +71,19 @@ async def read_stock(connection: AsyncConnection, skus: Collection[str]) -> list
 
 
 async def lock_stock(tx: AsyncConnection, skus: Collection[str]) -> dict[str, Stock]:
-    """What is known of the SKUs, and nobody else changes it before the end of the transaction."""
+    """The stock of the SKUs that are known, locked until the end of the transaction."""
     if not skus:
         return {}
     return {row.sku: Stock(*row) for row in await tx.execute(_LOCK_STOCK, {"skus": list(skus)})}
 
 
 async def add_stock(tx: AsyncConnection, new: Stock) -> None:
-    """Raises sqlalchemy.exc.IntegrityError when somebody else has just done so."""
+    """Raises sqlalchemy.exc.IntegrityError when another transaction has just added the same article."""
     await tx.execute(insert(stock).values(sku=new.sku, on_hand=new.on_hand, reserved=new.reserved, version=1))
 
 
 async def set_on_hand(tx: AsyncConnection, after: Stock) -> None:
-    """Of locked stock."""
+    """Updates the pieces on hand of locked stock."""
     changed = {"on_hand": after.on_hand, "version": stock.c.version + 1}
     await tx.execute(update(stock).where(stock.c.sku == after.sku).values(changed))
 
@@ -96,16 +95,16 @@ async def move_stock(tx: AsyncConnection, moved: Mapping[str, Moved]) -> None:
 
 
 async def lock_reservations(tx: AsyncConnection, order_ids: Collection[UUID]) -> list[Reservation]:
-    """Those of the orders that there are, locked until the end of the transaction."""
+    """The reservations of the orders that have one, locked until the end of the transaction."""
     rows = await tx.execute(_LOCK_RESERVATIONS, {"order_ids": list(order_ids)})
     return [_reservation(row._mapping) for row in rows]
 
 
 async def lock_overdue(tx: AsyncConnection, now: datetime, at_most: int) -> Sequence[Reservation]:
-    """Of the `at_most` longest overdue reservations at `now` those on which nobody else works.
+    """Locks those of the `at_most` longest overdue reservations that no other transaction has locked.
 
-    They are found by their time and locked by their key. Locked as they are found, MySQL would lock their entries in
-    the index by time first, for which somebody who holds the stock may wait.
+    They are selected by time first and then locked by key: SELECT ... FOR UPDATE by time would make MySQL lock entries
+    of the index by time, for which a transaction that holds stock may be waiting.
     """
     overdue = (
         select(reservations.c.order_id)
@@ -120,13 +119,13 @@ async def lock_overdue(tx: AsyncConnection, now: datetime, at_most: int) -> Sequ
 
 
 async def add(tx: AsyncConnection, new: Collection[Reservation]) -> None:
-    """Raises sqlalchemy.exc.IntegrityError when somebody else has just done so."""
-    # In everybody's order: two with the same orders must not wait for each other.
+    """Raises sqlalchemy.exc.IntegrityError when another transaction has just added one of them."""
+    # Sorted: two transactions that add the same orders must not wait for each other in a circle.
     await tx.execute(_ADD, sorted(map(_row, new), key=itemgetter("order_id")))
 
 
 async def replace(tx: AsyncConnection, changed: Collection[Reservation]) -> None:
-    """Stores what has become of locked reservations. Their lines stay what they are."""
+    """Updates locked reservations. Their lines never change."""
     rows = [
         {"of_order": row["order_id"], **{f"new_{name}": row[name] for name in _CHANGING}} for row in map(_row, changed)
     ]

@@ -1,6 +1,6 @@
-"""What one transaction knows of reservations and stock: locked once, changed in memory, written at its end.
+"""The unit of work of a transaction: it locks reservations and stock once, changes them in memory and writes them last.
 
-So a batch of messages takes as many statements as a single one.
+So a batch of messages takes as many statements as a single message.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from inventory.store import Moved, Stock
 
 
 class StockUnitOfWork:
-    """Locks are asked for in the order of the store: those of reservations first, then those of stock."""
+    """Lock reservations first, then stock: the order in which everybody takes locks (see store)."""
 
     def __init__(self) -> None:
         self._reservations: dict[UUID, Reservation | None] = {}
@@ -27,7 +27,7 @@ class StockUnitOfWork:
 
     @classmethod
     def of(cls, tx: AsyncConnection) -> Self:
-        """The one of this transaction."""
+        """The unit of work of this transaction."""
         return unit_of_work(tx, cls)
 
     async def lock_reservations(self, tx: AsyncConnection, order_ids: Collection[UUID]) -> None:
@@ -41,15 +41,15 @@ class StockUnitOfWork:
             self._stock |= await store.lock_stock(tx, wanted)
 
     def reservation(self, order_id: UUID) -> Reservation | None:
-        """Of an order that is locked; None when nothing was heard of it."""
+        """The reservation of an order, which must be locked; None for an unknown order."""
         return self._reservations[order_id]
 
     def available(self, skus: Collection[str]) -> Quantities:
-        """Of locked stock, as far as it is known."""
+        """The available pieces of locked stock, without unknown SKUs."""
         return {sku: known.available for sku in skus if (known := self._stock[sku])}
 
     def move(self, move: Move, quantities: Quantities) -> None:
-        """Moves the pieces of locked stock."""
+        """Records a move of so many pieces of locked stock."""
         for sku, quantity in quantities.items():
             on_hand, reserved = move.on_hand * quantity, move.reserved * quantity
             before = self._moved.get(sku, Moved())
@@ -57,8 +57,8 @@ class StockUnitOfWork:
             if known := self._stock[sku]:
                 self._stock[sku] = Stock(sku, known.on_hand + on_hand, known.reserved + reserved)
 
-    def keep(self, after: Reservation) -> None:
-        """What has become of a locked reservation."""
+    def save(self, after: Reservation) -> None:
+        """Records the new state of a locked reservation."""
         if self._reservations[after.order_id] is None:
             self._new.add(after.order_id)
         elif after.order_id not in self._new:
@@ -66,7 +66,7 @@ class StockUnitOfWork:
         self._reservations[after.order_id] = after
 
     async def write(self, tx: AsyncConnection) -> None:
-        """See chassis.database.Work. The locks are held, so there is nobody to wait for."""
+        """See chassis.database.UnitOfWork."""
         if self._moved:
             await store.move_stock(tx, self._moved)
         for keys, keep in ((self._new, store.add), (self._changed, store.replace)):

@@ -24,38 +24,32 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 UNFIT: dict[str, tuple[Any, str]] = {
     "an empty body": (None, "/body"),
-    "a list": ([], "/body"),
-    "no member on_hand": ({}, "/body/on_hand"),
     "an unknown member": ({"on_hand": 1, "reserved": 0}, "/body/reserved"),
-    "a negative number": ({"on_hand": -1}, "/body/on_hand"),
-    "more than the most": ({"on_hand": 10**9 + 1}, "/body/on_hand"),
     "a number of 4000 digits": ({"on_hand": 10**3999}, "/body/on_hand"),
-    "a fraction": ({"on_hand": 1.5}, "/body/on_hand"),
     "a whole fraction": ({"on_hand": 1.0}, "/body/on_hand"),
-    "text": ({"on_hand": "1"}, "/body/on_hand"),
     "a truth value": ({"on_hand": True}, "/body/on_hand"),
-    "null": ({"on_hand": None}, "/body/on_hand"),
     "no number": ({"on_hand": float("nan")}, "/body/on_hand"),
 }
 
 
-@pytest.mark.parametrize(("body", "pointer"), UNFIT.values(), ids=UNFIT.keys())
 async def test_stock_that_does_not_fit_the_schema_is_refused_with_the_place(
-    staff: httpx.AsyncClient, warehouse: Warehouse, body: Any, pointer: str
+    staff: httpx.AsyncClient, warehouse: Warehouse
 ) -> None:
-    content = b"" if body is None else json.dumps(body).encode()
+    """What JSON can write and the generated requests of test_interface.py do not; and that the place is named."""
+    for case, (body, pointer) in UNFIT.items():
+        content = b"" if body is None else json.dumps(body).encode()
 
-    answer = await staff.put("/stock/TEA", content=content, headers={"Content-Type": "application/json"})
+        answer = await staff.put("/stock/TEA", content=content, headers={"Content-Type": "application/json"})
 
-    assert [error["pointer"] for error in assert_problem(answer, 422)["errors"]] == [pointer]
+        assert [error["pointer"] for error in assert_problem(answer, 422)["errors"]] == [pointer], case
     assert await warehouse.all_stock() == {}
 
 
-@pytest.mark.parametrize("sku", ["tea", "-TEA", "A" * 65, "TEA%0A", "TEA%20", "TEA%00", "%D9%A3", "TEA_1"])
-async def test_what_is_no_sku_is_refused(staff: httpx.AsyncClient, sku: str) -> None:
-    assert_problem(await staff.get(f"/stock/{sku}"), 422)
-    assert_problem(await staff.put(f"/stock/{sku}", json={"on_hand": 1}), 422)
-    assert_problem(await staff.get(f"/internal/stock?sku={sku}"), 422)
+async def test_what_is_no_sku_is_refused(staff: httpx.AsyncClient) -> None:
+    for sku in ("tea", "-TEA", "A" * 65, "TEA%0A", "TEA%20", "TEA%00", "%D9%A3", "TEA_1"):
+        assert (await staff.get(f"/stock/{sku}")).status_code == 422, sku
+        assert (await staff.put(f"/stock/{sku}", json={"on_hand": 1})).status_code == 422, sku
+        assert (await staff.get(f"/internal/stock?sku={sku}")).status_code == 422, sku
 
 
 @pytest.mark.parametrize(

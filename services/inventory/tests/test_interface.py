@@ -20,8 +20,6 @@ from tests.tokens import Issuer
 
 from .warehouse import STAFF
 
-pytestmark = pytest.mark.slow
-
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 OPERATIONS = [
     (path, method) for path, operations in json.loads(COMMITTED.read_text())["paths"].items() for method in operations
@@ -36,6 +34,7 @@ def test_the_document_tells_of_what_the_gateway_routes_and_of_nothing_else() -> 
     assert OPERATIONS == [("/stock/{sku}", "get"), ("/stock/{sku}", "put")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_every_answer_is_one_that_the_document_describes(
@@ -56,6 +55,7 @@ def test_every_answer_is_one_that_the_document_describes(
     check()
 
 
+@pytest.mark.slow
 def test_no_request_breaks_it_however_it_is_written(settings: InventorySettings, tokens: Issuer) -> None:
     app = create_app(replace(service(settings), workers=()))
 

@@ -254,9 +254,9 @@ def with_lines(*lines: dict[str, object]) -> Event:
     return event
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
+async def test_an_order_that_cannot_be_understood_fails_and_changes_nothing(warehouse: Warehouse) -> None:
+    await warehouse.fill(TEA=5)
+    for event in (
         lacking("order_id"),
         lacking("lines"),
         with_lines(),
@@ -268,15 +268,12 @@ def with_lines(*lines: dict[str, object]) -> Event:
         with_lines({"sku": "TEA", "quantity": "1"}),
         with_lines({"sku": "TEA", "quantity": True}),
         with_lines({"sku": "TEA", "quantity": 10**30}),
-    ],
-    ids=lambda event: str(event.data.get("lines", "no lines")),
-)
-async def test_an_order_that_cannot_be_understood_fails_and_changes_nothing(warehouse: Warehouse, event: Event) -> None:
-    await warehouse.fill(TEA=5)
-
-    with pytest.raises(ValidationError):
-        await warehouse.hear(event)
-
+    ):
+        try:
+            await warehouse.hear(event)
+        except ValidationError:
+            continue
+        pytest.fail(f"this was handled: {event.data}")
     assert (await warehouse.stock("TEA"), await warehouse.states()) == ((5, 0), [])
 
 

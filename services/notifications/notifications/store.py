@@ -44,7 +44,7 @@ async def is_known(tx: TableTransaction, fact_id: UUID) -> bool:
 
 
 def add(tx: TableTransaction, entry: Entry, now: datetime) -> None:
-    """Puts the entry into the log, and among those to be sent. Two of one fact are a conflict of the transactions."""
+    """Adds the entry to the log and to the unsent ones. If its fact has an entry already, the transaction conflicts."""
     told = fact(entry.id)
     tx.put({"pk": told.pk, "sk": told.sk, "expires_at": entry.expires_at}, if_absent=True)
     place = {"pk": _log(entry.person_id), "sk": _place(entry.occurred_at, entry.id)}
@@ -68,16 +68,16 @@ async def read(
 
 
 async def due(table: Table, now: datetime, limit: int) -> Sequence[Unsent]:
-    """Up to `limit` of what is to be sent, the longest due first."""
+    """Up to `limit` unsent entries that are due, the longest due first."""
     items = await table.query(UNSENT, limit=limit, before=_time(now))
     return [_unsent(item) for item in items]
 
 
 async def claim(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> list[Unsent]:
-    """Claims them for one attempt: nobody else finds one due before its time. All or, with ConflictError, none of them:
-    that is raised when somebody else has one.
+    """Claims all of them for one attempt, by moving each one's due time; no other process finds them due before that.
 
-    Who claims it and ends before it is sent has only postponed it.
+    Raises ConflictError, and claims none, when another process has claimed one of them. When the process dies before it
+    has sent one, that is sent again at its new due time.
     """
     claimed = [replace(unsent, due_at=until, attempts=unsent.attempts + 1) for unsent, until in each_until]
     async with table.transaction() as tx:
@@ -89,7 +89,7 @@ async def claim(table: Table, each_until: Sequence[tuple[Unsent, datetime]]) -> 
 
 
 async def delete_sent(table: Table, sent: Sequence[Unsent]) -> None:
-    """They are sent."""
+    """Deletes what was sent."""
     async with table.transaction() as tx:
         for each in sent:
             tx.delete(each.key)

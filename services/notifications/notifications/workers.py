@@ -33,9 +33,9 @@ SENT = Counter("notifications_sent_total", "Attempts to send a notification, by 
 
 
 class Dispatcher:
-    """Hands each unsent entry to the sender: at least once, for as long as it is worth it (store.SENT_WITHIN).
+    """Hands each unsent entry to the sender at least once, within store.SENT_WITHIN. Any number may run.
 
-    Twice only when a process ends, or loses the table, between sending and noting that it has. Any number may run.
+    An entry is sent twice only when a process dies, or loses the table, between sending and recording it.
     """
 
     name = "dispatcher"
@@ -86,7 +86,7 @@ class Dispatcher:
         return len(claimed)
 
     async def _claim(self, due: Sequence[Unsent], now: datetime) -> list[Unsent]:
-        """All at once, or what is left of them by another process. None while that is at work on them."""
+        """Claims all of them, or those that no other process has; none while another one is just claiming them."""
         each_until = [(unsent, now + timedelta(seconds=_pause_seconds(unsent))) for unsent in due]
         try:
             return await store.claim(self._table, each_until)
@@ -95,7 +95,7 @@ class Dispatcher:
         return await self._claim(left, now) if len(left) < len(due) else []
 
     async def _send(self, claimed: Unsent) -> Unsent | None:
-        """It, when it is sent."""
+        """Sends it; returns it on success, else None."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._sender.send(claimed.entry)

@@ -105,14 +105,12 @@ def test_what_a_publisher_adds_later_is_ignored() -> None:
         ("order.cancelled", CANCELLED, "cause"),
     ],
 )
-@pytest.mark.parametrize("wrong", [..., None, 5, ["x"], {"amount": "12", "currency": "EUR"}])
-def test_an_event_without_what_its_entry_needs_is_not_understood(
-    kind: str, data: dict[str, Any], field: str, wrong: Any
-) -> None:
-    changed = {name: value for name, value in (data | {field: wrong}).items() if value is not ...}
+def test_an_event_without_what_its_entry_needs_is_not_understood(kind: str, data: dict[str, Any], field: str) -> None:
+    for wrong in (..., None, 5, ["x"], {"amount": "12", "currency": "EUR"}):
+        changed = {name: value for name, value in (data | {field: wrong}).items() if value is not ...}
 
-    with pytest.raises(ValidationError, match=field):
-        entry_of(event(kind, changed))
+        with pytest.raises(ValidationError, match=field):
+            entry_of(event(kind, changed))
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,6 @@ from tests.tokens import Issuer
 
 from .people import Person, placed, record, signed_up
 
-pytestmark = pytest.mark.slow
-
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 
 
@@ -38,6 +36,7 @@ async def test_the_committed_document_is_the_one_that_is_served(ada: Person) -> 
     assert (await ada.http.get("/openapi.json")).json() == json.loads(COMMITTED.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 def test_every_answer_is_one_that_the_document_describes(interface: Any, tokens: Issuer, mode: GenerationMode) -> None:
     token = tokens.token("eve", ["notifications/read"])
@@ -63,6 +62,7 @@ async def test_a_log_with_entries_is_what_the_document_describes(ada: Person, ta
     interface["/notifications"]["GET"].validate_response(answer)
 
 
+@pytest.mark.slow
 def test_no_request_breaks_it_however_it_is_written(settings: NotificationsSettings, tokens: Issuer) -> None:
     app = create_app(replace(service(settings), workers=()))
 

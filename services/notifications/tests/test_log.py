@@ -61,7 +61,7 @@ async def test_the_cursor_of_one_person_shows_nothing_of_theirs_to_another(
     assert await bob.texts(cursor=cursor) == ["Welcome, Bob."]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
 async def test_the_newest_comes_first_in_whatever_order_the_events_came(
     ada: Person, table: Table, order: tuple[int, ...]
 ) -> None:

@@ -208,7 +208,7 @@ async def test_the_worker_goes_on_after_an_outage_and_ends_when_it_is_told(
         await eventually(lambda: _true(len(sender.sent) == 2))
         assert dispatcher.healthy()
         stopping.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await running
         await far.close()
 

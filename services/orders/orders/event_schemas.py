@@ -1,7 +1,7 @@
-"""How the events of our streams lie in the database, and how those of an older shape are read.
+"""How the events of order streams are stored, and how events of an older schema are read.
 
-What is stored is never changed. An event whose shape changes gets a new version here, with an `upcast` from the one
-before; the rest of the code knows the newest shape alone.
+Stored events never change. When the schema of an event changes, it gets a new version here, with an `upcast` from the
+version before. The rest of the code knows only the newest schema.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from orders.domain.order import (
 )
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
-"""Makes the data of the next version of what it is given."""
+"""Converts the data of one version to the next version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ _NAMES = {schema.model: name for name, schema in SCHEMAS.items()}
 
 
 class UnknownSchema(ValueError):
-    """An event that a later version of this code has written."""
+    """An event of a newer schema, written by a later version of this code."""
 
 
 class Stored(NamedTuple):

@@ -1,4 +1,4 @@
-"""The use cases: each is one transaction, in which an event and all that follows from it are stored together."""
+"""The use cases, one transaction each: it stores an event together with everything that is derived from it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ from orders.domain.order import Order, OrderEvent, Recorded, Status
 from orders.events import integration_event
 
 ATTEMPTS = 3
-"""How often one change is tried while others change the same order. They are few: a message, a person, a timer."""
+"""How often a change is tried while others change the same order. Few can: a message, the customer, a timer."""
 
 Decision = Callable[[Order], OrderEvent | None]
-"""What follows for the order as it is; None: nothing."""
+"""The event that follows for an order in its current state; None for no event."""
 
 
 class OrderNotFound(Exception):
@@ -50,12 +50,13 @@ async def cancel(database: Database, *, customer_id: str, order_id: UUID, reason
 
 
 async def change(tx: AsyncConnection, order_id: UUID, decide: Decision, now: datetime | None = None) -> Order | None:
-    """The order after what `decide` makes of it, decided again when somebody else was faster.
+    """Appends the event that `decide` returns, and returns the order after it; None when there is no such order.
 
-    None when there is no such order. Raises ChangedMeanwhile after some attempts, and what `decide` raises.
+    When another transaction was faster, it loads the order and decides again. Raises ChangedMeanwhile after ATTEMPTS,
+    and what `decide` raises.
     """
     for _ in range(ATTEMPTS):
-        # Each statement sees what was committed before it: to read again is to see what the faster one did.
+        # Read committed: loading again shows what the faster transaction has done.
         order = await streams.load(tx, order_id)
         if order is None:
             return None
@@ -70,7 +71,7 @@ async def change(tx: AsyncConnection, order_id: UUID, decide: Decision, now: dat
 
 
 async def publish_change(tx: AsyncConnection, order: Order, recorded: Recorded) -> None:
-    """Tells others of the event that has led to this order, and counts it."""
+    """Publishes the event that has led to this state of the order, and updates the metrics."""
     event = integration_event(order, recorded)
     if event is None:
         return

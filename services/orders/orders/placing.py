@@ -1,4 +1,4 @@
-"""Placing an order: once for each Idempotency-Key, at prices that are ours."""
+"""Placing an order: once for each Idempotency-Key, at the catalogue's prices less the promotions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,21 +31,21 @@ log = structlog.get_logger(__name__)
 
 
 class KeyReused(Exception):
-    """The Idempotency-Key stands for another order already."""
+    """The Idempotency-Key was used for another order."""
 
     def __init__(self) -> None:
         super().__init__("You have placed another order under this Idempotency-Key; a new order needs a new key.")
 
 
 class StillInProgress(Exception):
-    """A request with the same Idempotency-Key goes on for longer than a caller should wait."""
+    """A request with the same Idempotency-Key is still being handled, for longer than a caller should wait."""
 
     def __init__(self) -> None:
         super().__init__("An earlier request with this Idempotency-Key is not finished; send this one again later.")
 
 
 class OrderPlacement:
-    """Where orders are placed."""
+    """The use case of placing an order."""
 
     def __init__(self, database: Database, prices: Quotes) -> None:
         self._database = database
@@ -53,7 +53,7 @@ class OrderPlacement:
         self._prices = prices
 
     async def place(self, *, customer_id: str, wanted: NewOrder, key: str) -> tuple[Order, bool]:
-        """The new order and False; or, for a key that was used before, its order as it was placed and True.
+        """Returns the new order and False; for a key that was used before, its order as it was placed, and True.
 
         Waits while another transaction places an order under the same key.
 
@@ -63,7 +63,7 @@ class OrderPlacement:
         try:
             basket = await self._priced(wanted)
         except OrderRefused:
-            # What is refused now may have been sold when the key was new.
+            # A repeated request: the product may have been for sale when the order was placed.
             earlier = await self._order_of_key(customer_id, key, fingerprint)
             if earlier is None:
                 raise
@@ -118,7 +118,7 @@ class OrderPlacement:
 
 
 async def prune_keys(database: Database, now: datetime) -> int:
-    """Forgets a bounded number of keys that are older than KEY_RETENTION; how many that were."""
+    """Deletes a bounded number of keys that are older than KEY_RETENTION; returns how many."""
     key = tuple_(idempotency_keys.c.customer_id, idempotency_keys.c.key)
     old = (
         select(idempotency_keys.c.customer_id, idempotency_keys.c.key)
@@ -131,7 +131,7 @@ async def prune_keys(database: Database, now: datetime) -> int:
 
 
 async def _replayed(connection: AsyncConnection, order_id: UUID, known: bytes, fingerprint: bytes) -> Order:
-    """The order as it was placed, whatever has happened to it since. Raises KeyReused for another one."""
+    """The order as it was placed, without later changes. Raises KeyReused when the fingerprints differ."""
     if known != fingerprint:
         raise KeyReused
     first, *_ = await streams.history(connection, order_id)

@@ -1,4 +1,4 @@
-"""What the catalogue sells, as far as its events have told: kept in a table, and for a few seconds in the process."""
+"""The products of the catalogue, copied from its events into a table, and cached in the process for a few seconds."""
 
 import time
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ MAX_CACHED = 10_000
 
 
 async def upsert(tx: AsyncConnection, product: Product, version: int) -> None:
-    """Keeps this state of the product, unless that of a later version is known."""
+    """Stores this state of the product, unless a later version is stored already."""
     row = {
         "sku": product.sku,
         "version": version,
@@ -34,7 +34,7 @@ async def upsert(tx: AsyncConnection, product: Product, version: int) -> None:
 
 
 class Products:
-    """Looks products up; what it has found it may answer again for FRESH_SECONDS. What is not there is not kept.
+    """Looks products up, with a cache of FRESH_SECONDS. Unknown products are not cached.
 
     clock: seconds that only grow.
     """

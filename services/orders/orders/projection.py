@@ -1,4 +1,4 @@
-"""The orders as they are read: a row for each, always written whole and never by an older version."""
+"""The read model: one row for each order, always written as a whole and never overwritten by an older version."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Rows = Row[*tuple[Any, ...]]
 
 
 def row(order: Order) -> dict[str, Any]:
-    """What `write` wants to know of an order."""
+    """The parameters of `write` for an order."""
     basket, cancellation = order.basket, order.cancellation
     return {
         "order_id": order.id,
@@ -34,7 +34,7 @@ def row(order: Order) -> dict[str, Any]:
 
 
 def write(once_for: FromClause | None = None) -> Insert:
-    """Stores the order of `row`, once for each row of `once_for`. Waits for whoever is writing the same order."""
+    """Upserts the order given by `row`; with `once_for`, only if that has a row. Waits for concurrent writes of it."""
     values = {
         column.name: bindparam(f"order_{column.name}", type_=column.type) for column in orders.c if column.name != "id"
     }

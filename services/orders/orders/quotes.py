@@ -1,4 +1,4 @@
-"""The port to whoever knows the promotions."""
+"""The port to the service that knows the promotions."""
 
 from collections.abc import Sequence
 from typing import Protocol

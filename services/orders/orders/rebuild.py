@@ -23,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 async def rebuild(database: Database) -> int:
-    """Writes the row of every order; how many.
+    """Writes the row of every order; returns how many.
 
-    A row is written whole and by no older version, here as by every change of an order (projection.write). So it does
-    not matter who comes first: of a change that this has not seen yet, the row stays.
+    A row is never overwritten by an older version (projection.write). So a rebuild may run while orders change: when a
+    change that it has not read is written first, that row stays.
     """
     rebuilt = 0
     last: UUID | None = None
@@ -54,7 +54,7 @@ async def _next(database: Database, after: UUID | None) -> Sequence[Order]:
 
 async def _write(database: Database, batch: Sequence[Order]) -> None:
     rows = [projection.row(order) for order in batch]
-    # Messages lock orders in the order of their arrival, and one of us may have to give way.
+    # Message handlers lock orders in the order of arrival, so a deadlock is possible; then this one retries.
     async for attempt in stamina.retry_context(on=_is_transient, attempts=5):
         with attempt:
             async with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The store of events. One statement adds an event to a stream and changes with it all that is derived from it."""
+"""The event store. One statement appends an event to a stream and updates everything that is derived from it."""
 
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,7 @@ _SNAPSHOT = "snapshot"
 
 
 async def load(connection: AsyncConnection, order_id: UUID) -> Order | None:
-    """The order as its stream has made it; None when there is no such stream."""
+    """The order, replayed from its newest snapshot and the events after that; None when there is no such stream."""
     wanted = {"of_order": order_id, "snapshot_schema": SNAPSHOT_SCHEMA}
     rows = (await connection.execute(_LOAD, wanted)).all()
     if not rows:
@@ -62,8 +62,8 @@ async def append(
 ) -> tuple[Order, Recorded] | None:
     """The order after the event, and the event as it was recorded.
 
-    None, and nothing is done, when somebody else has added an event since `order` was read. Waits for whoever is
-    doing so.
+    Returns None, and appends nothing, when another transaction has appended an event since `order` was read. Waits for
+    a concurrent append to end.
     """
     following = Recorded(version=order.version + 1, occurred_at=now, event=happened)
     order = after(order, following)
@@ -78,12 +78,11 @@ async def append(
 async def begin(
     database: Database, order: Order, first: Recorded, told: Event, *, key: str, fingerprint: bytes
 ) -> tuple[UUID, bytes]:
-    """Claims the customer's key for a new order and, when it was free, begins its stream and tells of it.
+    """Claims the Idempotency-Key for a new order; if the key was free, begins the order's stream and stores the event.
 
-    It is one statement, which is the whole transaction.
+    It is one statement, and so one transaction. Waits for a concurrent claim of the same key.
 
-    What the key stands for: the id of its order, and the fingerprint of the request for it. Waits for whoever is
-    claiming the same key.
+    Returns the id of the order that the key belongs to, and the fingerprint of the request that has claimed it.
     """
     claim = {"key": key, "fingerprint": fingerprint}
     async with database.autocommit() as connection:

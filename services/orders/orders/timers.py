@@ -1,4 +1,4 @@
-"""The timers of the sagas: which are due, and what is done when nobody has answered."""
+"""The timers of the sagas: which of them are due, and what is done when an answer is missing."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from orders.tables import sagas
 
 MAX_CLAIMED = 50
 LEASE = timedelta(seconds=30)
-"""After how long another may see to a saga whose timer was claimed by a process that has died since."""
+"""After this time another process takes over a saga whose timer was claimed by a process that has died."""
 LONG_UNANSWERED = 8
 """Attempts to compensate: some five minutes."""
 
@@ -26,10 +26,10 @@ Claimed = Sequence[Row[UUID, int, int]]
 
 
 async def claim(database: Database, now: datetime) -> Claimed:
-    """(order_id, version, attempt) of some sagas whose time is up; nobody else gets them for the time of the lease.
+    """Claims some sagas whose deadline has passed: (order_id, version, attempt) of each, for the time of the lease.
 
-    The claim is committed before anything is done: the locks are held for one statement, so a timer and a message
-    cannot wait for each other, and a saga that fails is not in the way of the next ones.
+    The claim is committed before any saga is handled. So locks are held for one statement only, a timer and a message
+    cannot deadlock, and a saga that fails does not block the others.
     """
     due = (
         select(sagas.c.order_id)
@@ -49,7 +49,7 @@ async def claim(database: Database, now: datetime) -> Claimed:
 
 
 async def handle_overdue(database: Database, order_id: UUID, version: int, attempt: int, now: datetime) -> None:
-    """Times the order out, or repeats what has not been answered; nothing when it has moved on from this version.
+    """Times the order out, or repeats the event that is unanswered. Does nothing if the order has changed since.
 
     Raises OrderNotFound.
     """
@@ -66,21 +66,21 @@ async def handle_overdue(database: Database, order_id: UUID, version: int, attem
 
 
 async def count_overdue(database: Database, now: datetime) -> int:
-    """How many sagas nobody has seen to although their time is up, or get no answer however often they ask."""
+    """How many sagas are past their deadline and not handled, or unanswered after LONG_UNANSWERED attempts."""
     late = (sagas.c.deadline <= now) | (sagas.c.attempt >= LONG_UNANSWERED)
     async with database.connection() as connection:
         return int(await connection.scalar(select(func.count()).where(late)) or 0)
 
 
 async def _schedule_retry(tx: AsyncConnection, order_id: UUID, version: int, attempt: int, now: datetime) -> bool:
-    """Sets the timer for the next attempt. False when the order has moved on."""
+    """Sets the timer for the next attempt. False when the order has changed since."""
     timer = update(sagas).where(sagas.c.order_id == order_id, sagas.c.version == version)
     values: dict[str, Any] = {"attempt": attempt, "deadline": now + saga.repeat_after(attempt)}
     return (await tx.execute(timer.values(values))).rowcount == 1
 
 
 async def _republish(tx: AsyncConnection, order: Order) -> None:
-    """Publishes the last event once more: the same under a new id."""
+    """Publishes the last event of the order once more, with a new event id."""
     *_, last = await streams.history(tx, order.id)
     event = integration_event(order, last)
     if event is not None:

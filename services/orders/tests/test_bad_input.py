@@ -40,49 +40,32 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 
 UNFIT = {
-    "no lines": ({"lines": []}, "/body/lines"),
     "101 lines": ({"lines": [line(f"TEA-{number}") for number in range(101)]}, "/body/lines"),
-    "no member lines": ({}, "/body/lines"),
-    "lines that are no list": ({"lines": "TEA"}, "/body/lines"),
-    "a body that is a list": ([line()], "/body"),
     "an empty body": (None, "/body"),
-    "an unknown member": ({"lines": [line()], "coupon": "x"}, "/body/coupon"),
     "a price of one's own": (changed(unit_price={"amount": 1, "currency": "EUR"}), "/body/lines/0/unit_price"),
-    "a payment method in capitals": ({"lines": [line()], "payment_method": "CARD"}, "/body/payment_method"),
-    "a payment method of 65 characters": ({"lines": [line()], "payment_method": "c" * 65}, "/body/payment_method"),
-    "no payment method": ({"lines": [line()], "payment_method": None}, "/body/payment_method"),
     "11 coupons": ({"lines": [line()], "coupons": ["TEN"] * 11}, "/body/coupons"),
-    "a coupon with a space": ({"lines": [line()], "coupons": ["TEN OFF"]}, "/body/coupons/0"),
-    "a coupon of 65 characters": ({"lines": [line()], "coupons": ["T" * 65]}, "/body/coupons/0"),
-    "an unknown member of a line": (changed(gift=True), "/body/lines/0/gift"),
     "a member named by half a character": ({"lines": [line()], "\ud800": 1}, "/body"),
-    "quantity 0": (changed(quantity=0), "/body/lines/0/quantity"),
-    "a negative quantity": (changed(quantity=-1), "/body/lines/0/quantity"),
-    "quantity 1001": (changed(quantity=1001), "/body/lines/0/quantity"),
-    "a quantity with a fraction": (changed(quantity=1.5), "/body/lines/0/quantity"),
-    "a quantity as text": (changed(quantity="1"), "/body/lines/0/quantity"),
     "a quantity as a truth value": (changed(quantity=True), "/body/lines/0/quantity"),
     "an infinite quantity": (changed(quantity=float("inf")), "/body/lines/0/quantity"),
     "a quantity that is no number": (changed(quantity=float("nan")), "/body/lines/0/quantity"),
     "a quantity of 4000 digits": (changed(quantity=10**3999), "/body/lines/0/quantity"),
-    "a SKU in small letters": (changed(sku="tea"), "/body/lines/0/sku"),
-    "a SKU of 65 characters": (changed(sku="A" * 65), "/body/lines/0/sku"),
     "a SKU with NUL": (changed(sku="TEA\0"), "/body/lines/0/sku"),
     "a SKU with a line break": (changed(sku="TEA\n"), "/body/lines/0/sku"),
     "a SKU of digits of another script": (changed(sku="٣"), "/body/lines/0/sku"),
 }
 
 
-@pytest.mark.parametrize(("body", "pointer"), UNFIT.values(), ids=UNFIT.keys())
 async def test_an_order_that_does_not_fit_the_schema_is_refused_with_the_place(
-    ada: Customer, database: Database, body: Any, pointer: str
+    ada: Customer, database: Database
 ) -> None:
+    """What JSON can write and the generated requests of test_interface.py do not; and that the place is named."""
     headers = {"Idempotency-Key": "once", "Content-Type": "application/json"}
-    content = b"" if body is None else json.dumps(body).encode()
+    for case, (body, pointer) in UNFIT.items():
+        content = b"" if body is None else json.dumps(body).encode()
 
-    problem = assert_problem(await ada.http.post("/orders", content=content, headers=headers), 422)
+        problem = assert_problem(await ada.http.post("/orders", content=content, headers=headers), 422)
 
-    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+        assert [error["pointer"] for error in problem["errors"]] == [pointer], case
     await assert_nothing_stored(database, ada)
 
 
@@ -164,31 +147,24 @@ async def test_every_visible_ascii_character_may_be_in_a_key(ada: Customer, key:
     assert (await ada.place(key=key)).status_code == 201
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"reason": ""},
-        {"reason": "x" * 501},
-        {"reason": "a\0b"},
-        {"reason": "a\nb"},
-        {"reason": "\u200b"},
-        {"reason": "a\u202eb"},
-        {"reason": "a\u2028b"},
-        {"reason": "\ud800"},
-        {"reason": 1},
-        {"why": "x"},
-        [],
-    ],
-    ids=[
-        *("empty", "501 long", "NUL", "a line break", "nothing that is seen", "backwards", "a line separator"),
-        *("half a character", "a number", "an unknown member", "a list"),
-    ],
-)
-async def test_a_bad_reason_is_refused_and_the_order_stays(ada: Customer, body: Any) -> None:
+BAD_REASONS = {
+    "NUL": "a\0b",
+    "a line break": "a\nb",
+    "nothing that is seen": "\u200b",
+    "backwards": "a\u202eb",
+    "half a character": "\ud800",
+}
+
+
+async def test_a_bad_reason_is_refused_and_the_order_stays(ada: Customer) -> None:
     path = await ada.placed()
     headers = {"Content-Type": "application/json"}
+    for case, reason in BAD_REASONS.items():
+        body = json.dumps({"reason": reason})
 
-    assert_problem(await ada.http.post(f"{path}/cancellation", content=json.dumps(body), headers=headers), 422)
+        answer = await ada.http.post(f"{path}/cancellation", content=body, headers=headers)
+
+        assert answer.status_code == 422, case
     assert (await ada.http.get(path)).json()["status"] == "placed"
 
 
@@ -196,27 +172,14 @@ def cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ({"cursor": "x"}, 400),
-        ({"cursor": ""}, 400),
-        ({"cursor": "\u00e9"}, 400),
-        ({"cursor": cursor("{")}, 400),
-        ({"cursor": cursor('"no-uuid"')}, 400),
-        ({"cursor": cursor(f'["{SOME_ID}"]')}, 400),
-        ({"cursor": "a" * 2_000}, 422),
-        ({"cursor": "\0"}, 422),
-        ({"limit": "0"}, 422),
-        ({"limit": "101"}, 422),
-        ({"limit": "many"}, 422),
-        ({"limit": "9" * 5_000}, 422),
-        ({"status": "lost"}, 422),
-    ],
-    ids=str,
-)
-async def test_a_bad_query_is_refused(ada: Customer, query: dict[str, str], status: int) -> None:
-    assert_problem(await ada.http.get("/orders", params=query), status)
+async def test_a_cursor_that_was_not_given_is_refused(ada: Customer) -> None:
+    for given in ("x", "", "\u00e9", cursor("{"), cursor('"no-uuid"'), cursor(f'["{SOME_ID}"]')):
+        assert (await ada.http.get("/orders", params={"cursor": given})).status_code == 400, given
+
+
+async def test_a_bad_query_is_refused(ada: Customer) -> None:
+    for query in ({"cursor": "\0"}, {"limit": "9" * 5_000}):
+        assert_problem(await ada.http.get("/orders", params=query), 422)
 
 
 @pytest.mark.parametrize("order_id", ["1", "x" * 1_000, "%00", "0190f3e4-0000-7000-8000-00000000000g"], ids=str)

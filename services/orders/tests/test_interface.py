@@ -20,8 +20,6 @@ from tests.tokens import Issuer
 from .customers import Customer
 from .others import Promotions
 
-pytestmark = pytest.mark.slow
-
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 OPERATIONS = [
     (path, method) for path, operations in json.loads(COMMITTED.read_text())["paths"].items() for method in operations
@@ -32,6 +30,7 @@ async def test_the_committed_document_is_the_one_that_is_served(ada: Customer) -
     assert (await ada.http.get("/openapi.json")).json() == json.loads(COMMITTED.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_every_answer_is_one_that_the_document_describes(
@@ -54,6 +53,7 @@ def test_every_answer_is_one_that_the_document_describes(
     check()
 
 
+@pytest.mark.slow
 def test_no_request_breaks_it_however_it_is_written(settings: OrdersSettings, tokens: Issuer) -> None:
     app = create_app(replace(service(settings, prices=Promotions()), workers=()))
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -98,25 +97,26 @@ FOLLOWS: Mapping[tuple[str, str], OrderEvent | type[Exception]] = {
 """Of every other pair nothing follows."""
 
 
-@pytest.mark.parametrize(("state", "message"), list(product(STATES, MESSAGES)))
-def test_in_each_state_each_message_has_its_effect_and_no_other(state: str, message: str) -> None:
-    expected = FOLLOWS.get((state, message))
+@pytest.mark.parametrize("state", STATES)
+def test_in_each_state_each_message_has_its_effect_and_no_other(state: str) -> None:
+    for message, decide in MESSAGES.items():
+        expected = FOLLOWS.get((state, message))
 
-    if isinstance(expected, type):
-        with pytest.raises(expected):
-            MESSAGES[message](STATES[state])
-    else:
-        assert MESSAGES[message](STATES[state]) == expected
+        if isinstance(expected, type):
+            with pytest.raises(expected):
+                decide(STATES[state])
+        else:
+            assert decide(STATES[state]) == expected, message
 
 
-@pytest.mark.parametrize(("state", "message"), [pair for pair, event in FOLLOWS.items() if not isinstance(event, type)])
-def test_a_message_that_comes_twice_has_its_effect_once(state: str, message: str) -> None:
-    happened = MESSAGES[message](STATES[state])
-    assert happened is not None
-    before = STATES[state]
-    order = orders.after(before, Recorded(version=before.version + 1, occurred_at=NOON, event=happened))
+def test_a_message_that_comes_twice_has_its_effect_once() -> None:
+    for state, message in [pair for pair, event in FOLLOWS.items() if not isinstance(event, type)]:
+        before = STATES[state]
+        happened = MESSAGES[message](before)
+        assert happened is not None
+        order = orders.after(before, Recorded(version=before.version + 1, occurred_at=NOON, event=happened))
 
-    assert MESSAGES[message](order) is None
+        assert MESSAGES[message](order) is None, f"{message} in {state}"
 
 
 @given(st.lists(st.sampled_from(list(MESSAGES)), max_size=15))

@@ -175,7 +175,7 @@ _TABLE: Mapping[tuple[State, type[Message]], State | _Step] = {
 
 
 def begin(request: Request, *, payment_id: UUID, now: datetime) -> tuple[Payment, EventData | None]:
-    """The payment of an order that was unknown so far, and what to tell orders about it."""
+    """The payment of an order that was unknown so far, and the event about it, if there is one."""
     payment = Payment(
         id=payment_id,
         order_id=request.order_id,
@@ -185,11 +185,11 @@ def begin(request: Request, *, payment_id: UUID, now: datetime) -> tuple[Payment
         version=1,
         changed_at=now,
     )
-    return payment, outcome(payment)
+    return payment, outcome_event(payment)
 
 
 def after(payment: Payment, message: Message, now: datetime) -> tuple[Payment, EventData | None]:
-    """The payment after the message, the very same object if nothing changed, and what to tell orders about it.
+    """The payment after the message (the same object if nothing changed), and the event about it, if there is one.
 
     Raises Contradiction.
     """
@@ -199,15 +199,15 @@ def after(payment: Payment, message: Message, now: datetime) -> tuple[Payment, E
         case _Step.NOTHING:
             return payment, None
         case _Step.REPEAT:
-            return payment, outcome(payment)
+            return payment, outcome_event(payment)
         case state:
             changed = {"state": state, "version": payment.version + 1, "changed_at": now} | _learned(payment, message)
             payment = payment.model_copy(update=changed)
-            return payment, outcome(payment)
+            return payment, outcome_event(payment)
 
 
-def outcome(payment: Payment) -> EventData | None:
-    """What orders is told in this state; None while it is not settled."""
+def outcome_event(payment: Payment) -> EventData | None:
+    """The event about a payment in this state; None while it has no outcome."""
     order_id, payment_id = payment.order_id, payment.id
     match payment.state:
         case State.CAPTURED:

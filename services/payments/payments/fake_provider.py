@@ -1,7 +1,7 @@
-"""A payment provider that is none: it moves no money, and behaves as one does that is somebody else's system.
+"""A fake payment provider. It moves no money, and behaves like a real one that is another company's system.
 
-Its books are tables of their own, reached by connections of their own and written in transactions of their own. What
-it makes of a payment depends on the method alone, like the test cards of real providers.
+It has its own tables, connections and transactions. The outcome of a payment depends only on its method, like with the
+test cards of real providers.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ CALL_AGAIN = timedelta(seconds=3)
 CALLS = 2
 POLL_SECONDS = 0.5
 STUCK_SECONDS = 60.0
-_AT_ONCE = 100
+_BATCH = 100
 
 log = structlog.get_logger(__name__)
 
 
 class RefusedError(ValueError):
-    """More is to be given back than is there: the caller's mistake."""
+    """The refund is larger than what is left of the capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ _REFUND = (
 
 
 def _first(due: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    """Some of the payments for which it is time; those that somebody else sees to are left out."""
-    some = sa.select(_books.reference).where(due <= _now).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    """Some of the payments that are due, without those that another process has locked."""
+    some = sa.select(_books.reference).where(due <= _now).limit(_BATCH).with_for_update(skip_locked=True)
     return _books.reference.in_(some)
 
 
@@ -145,7 +145,7 @@ class FakeProvider:
     async def capture(self, key: str, reference: UUID, charge: Charge) -> Captured | Declined | Voided | Pending:
         plan = _PLANS.get(charge.method, _UNKNOWN_METHOD)
         async with self._called() as tx:
-            first_time = await _use(tx, key)
+            first_time = await _claim_key(tx, key)
             taken = (await tx.execute(_CAPTURE, self._entry(reference, charge, plan))).first() if first_time else None
             known = taken or await _find(tx, reference)
         if charge.method == "card-timeout" and known.state == "processing":
@@ -157,13 +157,13 @@ class FakeProvider:
 
     async def void(self, key: str, reference: UUID) -> Captured | Declined | Voided | Pending:
         async with self._called() as tx:
-            await _use(tx, key)
+            await _claim_key(tx, key)
             await tx.execute(_VOID, {"reference": reference, "id": _new_id()})
             return _answer(await _find(tx, reference))
 
     async def refund(self, key: str, provider_reference: str, charge: Charge) -> Refunded | Pending:
         async with self._called() as tx:
-            if await _use(tx, key):
+            if await _claim_key(tx, key):
                 result = await tx.execute(_REFUND, {"of": provider_reference, "back": charge.amount.amount})
                 if result.rowcount != 1:
                     raise RefusedError(f"{provider_reference} does not hold so much")
@@ -196,7 +196,7 @@ class FakeProvider:
 
 
 class FakeProviderWorker:
-    """The fake provider's own work: it takes the money of slow payments, and calls back, twice."""
+    """The background work of the fake provider: it settles slow payments and calls back about them, twice each."""
 
     name = "fake-provider"
 
@@ -218,7 +218,7 @@ class FakeProviderWorker:
             await pause(stopping, POLL_SECONDS)
 
     async def run_once(self, now: datetime) -> int:
-        """Takes what is to be taken by now, and makes the calls that are due; how many calls."""
+        """Settles payments and makes the callbacks that are due by now; returns the number of callbacks."""
         async with self._provider.transaction() as tx:
             await tx.execute(_SETTLE, {"now": now})
             called = (await tx.execute(_CALL, {"now": now, "again_at": now + CALL_AGAIN})).all()
@@ -230,8 +230,8 @@ class FakeProviderWorker:
         return len(called)
 
 
-async def _use(tx: AsyncConnection, key: str) -> bool:
-    """False when the key was used before. Waits while somebody is using it."""
+async def _claim_key(tx: AsyncConnection, key: str) -> bool:
+    """Claims the idempotency key; False when it was used before. Waits for a concurrent claim of the same key."""
     return (await tx.execute(_USE, {"key": key})).first() is not None
 
 

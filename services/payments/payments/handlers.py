@@ -1,6 +1,6 @@
-"""The use cases: what orders asks for, and what the provider says. Each is one transaction.
+"""The use cases, one transaction each: requests of the service orders, and answers of the payment provider.
 
-Nothing here waits for the provider: a handler keeps what is to be done, and the PaymentWorker does it.
+Nothing here waits for the provider: a handler stores what is to be done, and the PaymentWorker does it.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,7 +32,7 @@ def utc_now() -> datetime:
 
 
 async def order_reserved(tx: AsyncConnection, event: Event, now: datetime | None = None) -> None:
-    """The payment of the order is to be captured; or orders is told again what came of it."""
+    """Requests that the payment of the order be captured. For a known payment, its outcome is published again."""
     read = ORDER_RESERVED(event)
     amount = Money(amount=read.total.amount, currency=read.total.currency)
     charge = Charge(amount=amount, method=read.payment_method)
@@ -40,15 +40,15 @@ async def order_reserved(tx: AsyncConnection, event: Event, now: datetime | None
 
 
 async def order_cancelling(tx: AsyncConnection, event: Event, now: datetime | None = None) -> None:
-    """What was captured is to be given back, and nothing is to be captured any more."""
+    """Requests a refund of what was captured; nothing will be captured any more."""
     read = ORDER_CANCELLING(event)
     await _handle_request(tx, Cancelling(read.order_id, read.customer_id), now or utc_now())
 
 
 async def handle_provider_callback(database: Database, callback: ProviderCallback, now: datetime | None = None) -> None:
-    """The entry for a provider's callbacks: any number of copies, however late, and of payments that nobody knows.
+    """Records a callback of the provider. It may be a duplicate, late, or about an unknown payment.
 
-    Whoever hands them in has made sure that they are the provider's: a webhook checks their signature.
+    The caller has verified that it is from the provider: a webhook checks its signature.
     """
     await record(database, {callback.reference: callback.answer}, now=now or utc_now())
 
@@ -60,10 +60,10 @@ async def record(
     *,
     now: datetime,
 ) -> None:
-    """Keeps what the provider said about payments and publishes it; asks again later where it said nothing.
+    """Stores and publishes the answers of the provider; postpones the payments about which it gave none.
 
-    A payment may have changed since the provider was asked. What it answered is true all the same; but when to ask
-    again is then for those to say who work on it now.
+    A payment may have changed since the provider was asked. An answer is valid all the same, but the payment is not
+    postponed then: whoever has changed it decides when the provider is asked next.
     """
     asked = {stored.payment.id: stored for stored in unanswered}
     changed: list[tuple[Payment, str | None]] = []

@@ -1,4 +1,4 @@
-"""One question to the provider: bounded in time, measured, and not asked while the provider is down."""
+"""Calls of the payment provider: with a time-out, metrics, a trace and a circuit breaker."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ tracer = trace.get_tracer(__name__)
 
 
 class ProviderClient:
-    """Asks the provider for what the state of a payment calls for."""
+    """Calls the operation of the provider that the state of a payment requires."""
 
     def __init__(self, provider: Provider, *, call_seconds: float = CALL_SECONDS) -> None:
         self._provider = provider
@@ -42,7 +42,7 @@ class ProviderClient:
         }
 
     async def ask(self, stored: StoredPayment) -> Answer | None:
-        """None when the provider tells no outcome, for whatever reason. Never raises."""
+        """The provider's answer; None when there is none, for whatever reason. Never raises."""
         payment, operation = stored.payment, stored.payment.operation
         if operation is None:
             return None

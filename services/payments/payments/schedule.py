@@ -10,9 +10,9 @@ from payments.store import StoredPayment
 CALL_SECONDS = 4.0
 """A capture takes a second or two at real providers."""
 LEASE = timedelta(seconds=15)
-"""Longer than a call and keeping its outcome: so long a payment waits when the process that works on it dies."""
+"""Longer than a call and storing its outcome. After it, another worker takes over the payment of one that died."""
 CAPTURE_TIMEOUT = timedelta(seconds=20)
-"""So long after the first attempt a capture without an outcome is given up."""
+"""A capture that has no outcome so long after its first attempt is given up."""
 RETRY_SECONDS = 0.5
 RETRY_MAX_SECONDS = 30.0
 

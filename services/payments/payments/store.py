@@ -1,4 +1,4 @@
-"""Payments as rows: found, locked, stored, and handed out to be worked on."""
+"""Payments in the database: look-ups, locks, changes, and leases for the workers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from payments.tables import payments
 
 @dataclass(frozen=True, slots=True)
 class StoredPayment:
-    """A payment with what is known about the work on it.
+    """A payment, and the state of the attempts to process it.
 
     attempts: how often the provider was asked in this state, this time included.
     first_attempt_at: when it was asked first; None before.
@@ -72,7 +72,7 @@ _CLAIM = (
 
 
 async def insert_new(tx: AsyncConnection, payment: Payment, traceparent: str | None) -> bool:
-    """False, and nothing is done, when its order has a payment already. Waits for whoever is making that one."""
+    """Inserts the payment; returns False when its order has one already. Waits for a concurrent insert of the same."""
     charge = payment.charge
     row = payment.model_dump(exclude={"charge"}) | {
         "amount": charge and charge.amount.amount,
@@ -85,17 +85,17 @@ async def insert_new(tx: AsyncConnection, payment: Payment, traceparent: str | N
 
 
 async def lock_of_order(tx: AsyncConnection, order_id: UUID) -> Payment:
-    """Waits for whoever is changing it. Raises sqlalchemy.exc.NoResultFound."""
+    """Locks the payment of the order, waiting for concurrent changes. Raises sqlalchemy.exc.NoResultFound."""
     return _stored((await tx.execute(_OF_ORDER, {"of": order_id})).one()).payment
 
 
 async def lock(tx: AsyncConnection, ids: Collection[UUID]) -> list[StoredPayment]:
-    """Those of these payments that exist. Waits for whoever is changing one of them."""
+    """Locks those of the payments that exist, waiting for concurrent changes."""
     return [_stored(row) for row in await tx.execute(_MANY, {"ids": list(ids)})]
 
 
 async def change(tx: AsyncConnection, changed: Sequence[tuple[Payment, str | None]]) -> None:
-    """Keeps locked payments as they are now, each with its traceparent. What there is to ask is due at once."""
+    """Updates locked payments, each with its traceparent. If there is an operation to ask for, it is due at once."""
     rows = [
         {
             "of": payment.id,
@@ -120,7 +120,7 @@ async def postpone(tx: AsyncConnection, until: Mapping[UUID, datetime]) -> None:
 
 
 async def claim(tx: AsyncConnection, *, now: datetime, lease: timedelta, at_most: int) -> list[StoredPayment]:
-    """Payments that are due, the longest waiting ones first; nobody else gets them before the lease runs out."""
+    """Leases payments that are due, the longest waiting first; no other worker gets them before the lease expires."""
     given = {"now": now, "leased_until": now + lease, "at_most": at_most}
     return [_stored(row) for row in await tx.execute(_CLAIM, given)]
 

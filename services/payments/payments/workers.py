@@ -1,4 +1,4 @@
-"""Work beside the messages: what orders asked for is done at the provider."""
+"""Background work: asks the payment provider for what the state of each payment calls for."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,24 +20,24 @@ from payments.provider import ProviderCallback
 from payments.provider_client import ProviderClient
 from payments.store import StoredPayment
 
-AT_ONCE = 64
+MAX_IN_FLIGHT = 64
 """At 0.3 s a call these are two hundred calls a second."""
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
-"""Outcomes that come so close together are stored in one transaction."""
+"""Outcomes that arrive within this time are stored in one transaction."""
 STUCK_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 class PaymentWorker:
-    """Asks the provider about the payments that are due, and keeps what it says. Any number may run at once.
+    """Asks the provider about the payments that are due, and stores its answers. Any number may run at the same time.
 
     A payment is claimed by a lease, the provider is asked outside of any transaction, and the outcome is stored in one
-    transaction with its event. Wherever a process dies in between, the lease runs out and the provider is asked again
+    transaction with its event. When the process dies in between, the lease expires and the provider is asked again,
     under the same idempotency key.
 
-    due: set when there may be something to do at once; other than that, it looks each second.
+    due: set when a payment may be due now. Without it the worker looks each POLL_SECONDS.
     """
 
     name = "payment-worker"
@@ -67,27 +67,27 @@ class PaymentWorker:
                 await wait_for_any(stopping, self._due, seconds=POLL_SECONDS)
 
     async def handle_callback(self, callback: ProviderCallback, now: datetime | None = None) -> None:
-        """The entry for what the provider calls back with."""
+        """Records what the provider calls back with, and wakes the worker."""
         await handlers.handle_provider_callback(self._database, callback, now)
         self._due.set()
 
     async def run_once(self, now: datetime) -> int:
-        """Sees to the payments that are due, AT_ONCE of them at most; how many they were."""
+        """Processes the payments that are due, at most MAX_IN_FLIGHT of them; returns how many."""
         claimed = await self._claim(now)
         await self._work(claimed, lambda: now)
         return len(claimed)
 
     async def _claim(self, now: datetime) -> list[StoredPayment]:
-        room = AT_ONCE - self._in_flight
-        if room == 0:
+        capacity = MAX_IN_FLIGHT - self._in_flight
+        if capacity == 0:
             return []
         async with self._database.transaction() as tx:
-            claimed = await store.claim(tx, now=now, lease=schedule.LEASE, at_most=room)
+            claimed = await store.claim(tx, now=now, lease=schedule.LEASE, at_most=capacity)
         self._in_flight += len(claimed)
         return claimed
 
     async def _work(self, claimed: Sequence[StoredPayment], clock: Callable[[], datetime]) -> None:
-        """Asks about all of them at once, and keeps each outcome without waiting for much slower ones."""
+        """Asks about all of them concurrently. An outcome is stored without waiting for those that take much longer."""
         async with asyncio.TaskGroup() as group:
             asking = {group.create_task(self._ask(stored, clock())) for stored in claimed}
             while asking:
@@ -116,12 +116,12 @@ class PaymentWorker:
                 with attempt:
                     await handlers.record(self._database, answers, unanswered, now=now)
         except Exception:
-            # Their leases run out, and the provider will say the same again.
+            # When their leases expire, the provider is asked again and gives the same answers.
             log.exception("outcomes_not_recorded", payments=len(asked))
 
 
 class WakingInbox(SqlInbox):
-    """An inbox that tells the worker of this process when a handler may have left it something to do."""
+    """An inbox that wakes the payment worker of this process after each batch."""
 
     def __init__(self, database: Database, due: asyncio.Event) -> None:
         super().__init__(database)

@@ -56,11 +56,7 @@ TABLE = """
     voided     again     again       !          -         -         !         -
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
-CELLS = [
-    pytest.param(State(state), message, step, id=f"{state}-{type(message).__name__}")
-    for state, *steps in ROWS
-    for message, step in zip(MESSAGES, steps, strict=True)
-]
+STEPS = {State(state): list(zip(MESSAGES, steps, strict=True)) for state, *steps in ROWS}
 TOLD = {
     "captured": "payment.captured",
     "declined": "payment.declined",
@@ -79,23 +75,24 @@ def test_the_table_has_a_row_for_every_state() -> None:
     assert [state for state, *_ in ROWS] == list(State)
 
 
-@pytest.mark.parametrize(("state", "message", "step"), CELLS)
-def test_every_state_knows_what_to_make_of_every_message(state: State, message: Message, step: str) -> None:
+@pytest.mark.parametrize("state", State)
+def test_every_state_knows_what_to_make_of_every_message(state: State) -> None:
     before = payment(state)
-    if step == "!":
-        with pytest.raises(Contradiction, match=str(state)):
-            domain.after(before, message, LATER)
-        return
+    for message, step in STEPS[state]:
+        if step == "!":
+            with pytest.raises(Contradiction, match=str(state)):
+                domain.after(before, message, LATER)
+            continue
 
-    after, outcome = domain.after(before, message, LATER)
+        after, outcome = domain.after(before, message, LATER)
 
-    if step in ("again", "-"):
-        assert after is before
-        told = TOLD.get(state) if step == "again" else None
-    else:
-        assert (after.state, after.version, after.changed_at) == (State(step), 8, LATER)
-        told = TOLD.get(step)
-    assert (outcome.type if outcome else None) == told
+        if step in ("again", "-"):
+            assert after is before, message
+            told = TOLD.get(state) if step == "again" else None
+        else:
+            assert (after.state, after.version, after.changed_at) == (State(step), 8, LATER), message
+            told = TOLD.get(step)
+        assert (outcome.type if outcome else None) == told, message
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
-import pytest
 from chassis.app import create_app
 from payments.bootstrap import PaymentsSettings, service
-
-pytestmark = pytest.mark.slow
 
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 

@@ -18,7 +18,7 @@ from payments.provider import Pending
 from payments.provider_client import ProviderClient
 from payments.subscriptions import HANDLERS
 from payments.tables import payments
-from payments.workers import AT_ONCE, PaymentWorker, WakingInbox
+from payments.workers import MAX_IN_FLIGHT, PaymentWorker, WakingInbox
 from structlog.testing import capture_logs
 
 from tests.fixtures import eventually
@@ -61,31 +61,26 @@ async def states(database: Database) -> list[str]:
 
 
 async def test_a_payment_is_captured_as_soon_as_it_is_asked_for_and_the_payment_worker_stops_when_it_is_told_to(
-    shop: Shop,
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(workers, "POLL_SECONDS", 3600)  # it is told, and does not look
     stub, due, stopping = Stub(at_once), asyncio.Event(), asyncio.Event()
     worker = worker_of(shop, stub, due)
     inbox = WakingInbox(shop.database, due)
     at_work = asyncio.create_task(worker.run(stopping))
-    loop = asyncio.get_running_loop()
 
     async def captured() -> bool:
         return "requested" not in await states(shop.database)
 
-    taken = []
     for _ in range(5):
         event = reserved(uuid4())
-        asked_at = loop.time()
         await inbox.handle([(event, HANDLERS[event.type])])
         await eventually(captured)
-        taken.append(loop.time() - asked_at)
     assert worker.healthy()
     stopping.set()
-    await asyncio.wait_for(at_work, 5)
+    await asyncio.wait_for(at_work, 30)
 
     assert await states(shop.database) == ["captured"] * 5
-    # One that only looked each second would take that long: each is asked for right after it has looked.
-    assert min(taken) < 0.5
 
 
 async def test_payments_asked_for_by_another_process_are_found_each_second(shop: Shop) -> None:
@@ -99,7 +94,7 @@ async def test_payments_asked_for_by_another_process_are_found_each_second(shop:
 
     await eventually(captured)
     stopping.set()
-    await asyncio.wait_for(at_work, 5)
+    await asyncio.wait_for(at_work, 30)
 
 
 async def test_a_quick_payment_does_not_wait_for_a_slow_one_to_be_told(shop: Shop) -> None:
@@ -125,7 +120,7 @@ async def test_a_quick_payment_does_not_wait_for_a_slow_one_to_be_told(shop: Sho
 
 
 async def test_outcomes_that_come_close_together_are_kept_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "GATHER_SECONDS", 5)
+    monkeypatch.setattr(workers, "GATHER_SECONDS", 60)
     stored: list[int] = []
     record = handlers.record
 
@@ -205,16 +200,16 @@ async def test_a_payment_worker_has_a_bounded_number_of_payments_in_hand(shop: S
 
     stub = Stub(wait)
     worker = worker_of(shop, stub)
-    await shop.receive(*(reserved(uuid4()) for _ in range(AT_ONCE + 1)))
+    await shop.receive(*(reserved(uuid4()) for _ in range(MAX_IN_FLIGHT + 1)))
     first = asyncio.create_task(worker.run_once(NOON))
 
     async def full() -> bool:
-        return len(stub.keys) == AT_ONCE
+        return len(stub.keys) == MAX_IN_FLIGHT
 
     await eventually(full)
     assert await worker.run_once(NOON) == 0
     release.set()
-    assert await first == AT_ONCE
+    assert await first == MAX_IN_FLIGHT
     assert await worker.run_once(NOON) == 1
 
 
@@ -250,5 +245,5 @@ async def test_the_payment_worker_outlives_a_database_that_is_down(settings: Pay
     assert not at_work.done()
     assert worker.healthy()
     stopping.set()
-    await asyncio.wait_for(at_work, 5)
+    await asyncio.wait_for(at_work, 30)
     await nowhere.close()

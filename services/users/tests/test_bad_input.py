@@ -21,101 +21,72 @@ def assert_problem(answer: Any, status: int, *pointers: str) -> None:
     assert [error["pointer"] for error in answer.json().get("errors", [])] == list(pointers)
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"admin": True}, "/body/admin"),
-        ({"email": None}, "/body/email"),
-        ({"email": 1}, "/body/email"),
-        ({"email": "ada"}, "/body/email"),
-        ({"email": f"ada{NUL}@example.com"}, "/body/email"),
-        ({"email": f"{LONE_SURROGATE}@example.com"}, "/body/email"),
-        ({"email": f"ada@{'a.' * 60}example.com"}, "/body/email"),
-        ({"password": None}, "/body/password"),
-        ({"password": 123456789012}, "/body/password"),
-        ({"password": [PASSWORD]}, "/body/password"),
-        ({"password": "short-Horse"}, "/body/password"),
-        ({"password": PASSWORD + "x" * 256}, "/body/password"),
-        ({"password": PASSWORD + NUL}, "/body/password"),
-        ({"password": PASSWORD + LONE_SURROGATE}, "/body/password"),
-        ({"name": None}, "/body/name"),
-        ({"name": {}}, "/body/name"),
-        ({"name": ""}, "/body/name"),
-        ({"name": " "}, "/body/name"),
-        ({"name": "x" * 101}, "/body/name"),
-        ({"name": f"Ada{NUL}"}, "/body/name"),
-        ({"name": LONE_SURROGATE}, "/body/name"),
-        ({"name": "\u200b\u200b"}, "/body/name"),
-        ({"name": "\u3164"}, "/body/name"),
-        ({"name": "Ada\u202ecod.exe"}, "/body/name"),
-        ({"name": "Ada\u2028Lovelace"}, "/body/name"),
-        ({"name": "Ada\u0085"}, "/body/name"),
-    ],
-)
-async def test_a_wrong_field_of_a_sign_up_is_pointed_at(ada: Person, changes: dict[str, Any], pointer: str) -> None:
-    body = json.dumps(SIGN_UP | changes)
-
-    answer = await ada.http.post("/users", content=body, headers={"Content-Type": "application/json"})
-
-    assert_problem(answer, 422, pointer)
-    assert "Horse" not in answer.text
+NAMES = {
+    "blank": " ",
+    "NUL": f"Ada{NUL}",
+    "half a character": LONE_SURROGATE,
+    "invisible spaces": "\u200b\u200b",
+    "a filler of Hangul": "\u3164",
+    "shown backwards": "Ada\u202ecod.exe",
+    "a line separator": "Ada\u2028Lovelace",
+    "a control character": "Ada\u0085",
+}
+"""Which no schema excludes."""
+SECRETS = {
+    "a number": 123456789012,
+    "a list": [PASSWORD],
+    "a short one": "short-Horse",
+    "a long one": PASSWORD + "x" * 256,
+    "NUL": PASSWORD + NUL,
+    "half a character": PASSWORD + LONE_SURROGATE,
+}
+"""Schemathesis sends such ones, too; but not the word that must not come back."""
+ADDRESSES = {
+    "none": "ada",
+    "NUL": f"ada{NUL}@example.com",
+    "half a character": f"{LONE_SURROGATE}@example.com",
+    "a long domain": f"ada@{'a.' * 60}example.com",
+}
 
 
-@pytest.mark.parametrize("field", ["email", "password", "name"])
-async def test_a_missing_field_of_a_sign_up_is_pointed_at(ada: Person, field: str) -> None:
-    body = {name: value for name, value in SIGN_UP.items() if name != field}
+@pytest.mark.parametrize(("field", "bad"), [("name", NAMES), ("password", SECRETS), ("email", ADDRESSES)])
+async def test_a_wrong_field_of_a_sign_up_is_pointed_at(ada: Person, field: str, bad: dict[str, Any]) -> None:
+    for value in bad.values():
+        body = json.dumps(SIGN_UP | {field: value})
 
-    assert_problem(await ada.http.post("/users", json=body), 422, f"/body/{field}")
+        answer = await ada.http.post("/users", content=body, headers={"Content-Type": "application/json"})
+
+        assert_problem(answer, 422, f"/body/{field}")
+        assert "Horse" not in answer.text
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        (b"", "application/json", 422),
-        (b"{", "application/json", 400),
-        (b"[]", "application/json", 422),
-        (b"null", "application/json", 422),
-        (b"\xff\xfe", "application/json", 400),
-        (b"[" * 100_000, "application/json", 400),
-        (json.dumps(SIGN_UP).encode(), "text/plain", 415),
-        (b"x" * (1024 * 1024 + 1), "application/json", 413),
-    ],
-    ids=["nothing", "no JSON", "a list", "null", "no UTF-8", "deep", "text", "a megabyte"],
-)
+UNREADABLE: dict[str, tuple[bytes, str, int]] = {
+    "nothing": (b"", "application/json", 422),
+    "no JSON": (b"{", "application/json", 400),
+    "no UTF-8": (b"\xff\xfe", "application/json", 400),
+    "100,000 lists deep": (b"[" * 100_000, "application/json", 400),
+    "text": (json.dumps(SIGN_UP).encode(), "text/plain", 415),
+    "more than 1 MiB": (b"x" * (1024 * 1024 + 1), "application/json", 413),
+}
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/users"), ("PATCH", "/users/me")])
-async def test_what_is_no_json_object_is_a_problem(
-    ada: Person, method: str, path: str, body: bytes, content_type: str, status: int
-) -> None:
+async def test_what_is_no_json_object_is_a_problem(ada: Person, method: str, path: str) -> None:
     ada.hold_token("ada")
+    for case, (body, content_type, status) in UNREADABLE.items():
+        answer = await ada.http.request(method, path, content=body, headers={"Content-Type": content_type})
 
-    answer = await ada.http.request(method, path, content=body, headers={"Content-Type": content_type})
-
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.status_code == status, case
+        assert answer.headers["Content-Type"] == "application/problem+json", case
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"email": "bob@example.com"}, "/body/email"),
-        ({"name": 1}, "/body/name"),
-        ({"name": "x" * 101}, "/body/name"),
-        ({"name": f"Ada{NUL}"}, "/body/name"),
-        ({"name": LONE_SURROGATE}, "/body/name"),
-        ({"name": "\u200b\u200b"}, "/body/name"),
-        ({"name": "\u3164"}, "/body/name"),
-        ({"name": "Ada\u202ecod.exe"}, "/body/name"),
-        ({"name": "Ada\u2028Lovelace"}, "/body/name"),
-        ({"name": "Ada\u0085"}, "/body/name"),
-    ],
-)
-async def test_a_wrong_field_of_a_change_is_pointed_at(ada: Person, changes: dict[str, Any], pointer: str) -> None:
+async def test_a_wrong_name_in_a_change_is_pointed_at(ada: Person) -> None:
     ada.hold_token("ada")
     headers = {"Content-Type": "application/json", "If-Match": '"1"'}
+    for name in NAMES.values():
+        answer = await ada.http.patch("/users/me", content=json.dumps({"name": name}), headers=headers)
 
-    answer = await ada.http.patch("/users/me", content=json.dumps({"name": "Ada"} | changes), headers=headers)
-
-    assert_problem(answer, 422, pointer)
+        assert_problem(answer, 422, "/body/name")
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])

@@ -21,8 +21,6 @@ from tests.hostile import assert_nothing_breaks
 from .conftest import without_relay
 from .people import Person
 
-pytestmark = pytest.mark.slow
-
 COMMITTED = Path(__file__).parent.parent / "openapi.json"
 VALID, INVALID = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
@@ -44,6 +42,7 @@ async def test_the_committed_document_is_the_one_that_is_served(ada: Person) -> 
     assert (await ada.http.get("/openapi.json")).json() == json.loads(COMMITTED.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "method", "mode"),
     [
@@ -76,6 +75,7 @@ async def test_good_answers_are_what_the_document_describes(ada: Person, interfa
     interface["/users/me"]["PATCH"].validate_response(await ada.change(name="Ada King"))
 
 
+@pytest.mark.slow
 def test_no_request_breaks_it_however_it_is_written(settings: UsersSettings, headers: dict[str, str]) -> None:
     token = headers["Authorization"].removeprefix("Bearer ")
 

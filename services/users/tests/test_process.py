@@ -22,7 +22,7 @@ from tests.tokens import Issuer
 
 from .people import PASSWORD, Person, Pool
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @asynccontextmanager
@@ -49,10 +49,10 @@ async def started(settings: UsersSettings, pool: Pool, topic_arn: str, log: Path
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        await eventually(partial(is_ready, url), deadline_seconds=30)
+        await eventually(partial(is_ready, url), deadline_seconds=60)
         yield url
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -99,7 +99,7 @@ async def test_a_person_signs_up_others_are_told_and_no_secret_is_logged(
         user_id = await ada.signed_up()
         assert (await ada.sign_up(password="wrong-Horse-9-battery")).status_code == 409
         await ada.change(name="Ada King")
-        await eventually(both_arrived)
+        await eventually(both_arrived, deadline_seconds=30)
         token = ada.http.headers["Authorization"].removeprefix("Bearer ")
 
     assert sorted((event.sequence, event.type, event.data) for event in received.values()) == [

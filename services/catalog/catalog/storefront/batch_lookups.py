@@ -1,4 +1,4 @@
-"""One call to another service for all that a request wants of it."""
+"""Batches the look-ups of a GraphQL request: one call to another service for all products in it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ LookUp = Callable[[Sequence[Product]], Awaitable[Mapping[str, T]]]
 
 
 class BatchLookup(Generic[T]):
-    """Collects the products of which something is wanted, then asks for all of them at once."""
+    """Collects the products that a request asks about, then looks all of them up in one call."""
 
     def __init__(self, look_up: LookUp[T]) -> None:
         self._look_up = look_up
@@ -21,7 +21,7 @@ class BatchLookup(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     def of(self, product: Product) -> asyncio.Future[T]:
-        """What will be known of the product. To be called before `start`."""
+        """A future of the result for the product. Call it before `start`."""
         if product.sku not in self._wanted:
             self._wanted[product.sku] = (product, asyncio.get_running_loop().create_future())
         return self._wanted[product.sku][1]
@@ -31,7 +31,7 @@ class BatchLookup(Generic[T]):
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Gives up what nobody waits for any more."""
+        """Cancels the look-up if it is still running."""
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -65,7 +65,7 @@ class LookupScheduler:
 
     @contextmanager
     def root_field(self) -> Iterator[None]:
-        """Around all that a root field does."""
+        """The block in which a root field is resolved."""
         self._pending_fields += 1
         try:
             yield

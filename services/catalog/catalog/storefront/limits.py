@@ -1,4 +1,4 @@
-"""What a query may cost, told from its text and variables alone, before anything of it is executed."""
+"""The limits of a query, checked on its text and variables before anything is executed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What a query must pass before it is executed: parsed, small enough, valid, and not too costly."""
+"""Validation of a query before it is executed: its syntax, its size, the schema, and its cost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ async def data_plane(plane: DataPlane, config: Config, app: "ASGIFramework") -> 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _listen(plane, config, folder)
     asking = await logins.serve()
-    for patch in (ministack_patches.mend, *names.PATCHES, *gateway.PATCHES):
+    for patch in (ministack_patches.apply, *names.PATCHES, *gateway.PATCHES):
         patch()
     rds_runs_servers(Instances(plane, asking.sockets[0].getsockname()[1]))
     cluster = ApiServer(plane)
