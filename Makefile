@@ -78,6 +78,9 @@ unit test coverage: export PYTHONDONTWRITEBYTECODE :=
 unit: .venv/.synced ## the quick tests, under a minute on two cores
 	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal --hypothesis-profile quick -m "$(QUICK)" $(TESTS)
 
+coverage: .venv/.synced ## the quick tests, and which lines they leave out: no fewer than pyproject.toml says
+	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal --timeout 300 --cov -m "$(QUICK)" $(TESTS)
+
 check: .venv/.synced ## ruff, mypy --strict, the catalogue
 	@$(PYTHON) -m ruff format --check $(CHECKED)
 	@$(PYTHON) -m ruff check $(CHECKED)

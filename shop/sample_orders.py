@@ -1,4 +1,4 @@
-"""Customers who come, order, and wait for what becomes of it."""
+"""Places orders of made-up customers and follows each to its end: `make seed ORDERS=20`."""
 
 import random
 import secrets
@@ -22,18 +22,17 @@ from shop.documents import Order
 from shop.errors import Refused
 from shop.outputs import Outputs
 from shop.screen import table
-from shop.visitors import sign_up, stranger
+from shop.users import new_user, sign_up
 
 AT_ONCE = 8
-"""Customers in the shop. Sign-ups are throttled anyway."""
+"""Customers that order concurrently. More would wait: sign-ups are throttled."""
 SEED = 20260301
 """The same orders each time, whoever places them."""
 METHODS = {"card": 16, "card-slow": 2, "card-flaky": 1, "card-declined": 1}
 """How a customer pays, and how often."""
-NEWS_SECONDS = 20
-"""How long a product that is new in the catalogue may take to be known where orders are placed."""
-
-NEWS_POLL_SECONDS = 0.5
+NEW_PRODUCT_SECONDS = 20
+"""How long the orders service may take to hear of a product that is new in the catalog."""
+NEW_PRODUCT_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,11 @@ class Outcome:
 
 
 def sample_orders(found: Outputs, skus: Sequence[str], count: int, console: Console) -> Table:
-    """Raises ShopError when a customer meets one."""
+    """Places `count` orders of random products. Returns how they ended, by payment method.
+
+    Raises:
+        ShopError: when the shop refuses a customer, or does not answer.
+    """
     chance = random.Random(SEED)  # noqa: S311 -- no secret: which tea somebody likes
     baskets = [_basket(chance, skus) for _ in range(count)]
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -71,9 +74,9 @@ def _basket(chance: random.Random, skus: Sequence[str]) -> dict[str, object]:
 
 
 def _customer(found: Outputs, basket: dict[str, object], console: Console) -> Outcome:
-    visitor = stranger(found, "customer")
-    with closing(visitor.connection(console.print)) as connection:
-        sign_up(visitor, connection, "Sample Customer")
+    user = new_user(found, "customer")
+    with closing(user.connection(console.print)) as connection:
+        sign_up(user, connection, "Sample Customer")
         order, begun = _placed(connection, basket), time.monotonic()
         for progress in following.watched(Api(connection), order.id):
             order = progress.order
@@ -82,15 +85,15 @@ def _customer(found: Outputs, basket: dict[str, object], console: Console) -> Ou
 
 
 def _placed(connection: Connection, basket: dict[str, object]) -> Order:
-    """Places the order; waits for products of which the news is still on its way."""
-    deadline, key = time.monotonic() + NEWS_SECONDS, secrets.token_hex(16)
+    """Places the order; tries again while the orders service has not heard of a new product."""
+    deadline, key = time.monotonic() + NEW_PRODUCT_SECONDS, secrets.token_hex(16)
     while True:
         try:
             return Api(connection).place(basket, key)[0]
         except Refused as refused:
             if refused.status != httpx.codes.UNPROCESSABLE_ENTITY or time.monotonic() > deadline:
                 raise
-            time.sleep(NEWS_POLL_SECONDS)
+            time.sleep(NEW_PRODUCT_POLL_SECONDS)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> Table:

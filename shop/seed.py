@@ -1,6 +1,6 @@
 """Fills a shop: `python -m shop.seed [STACK] [--orders N]`.
 
-A person is made staff, and puts the products of `products.yaml` on the shelves, through the public API. Stock is set
+A person is made staff, and puts the products of `products.yaml` into the catalog, through the public API. Stock is set
 where there is none yet, and left alone where there is: to do it all again changes nothing. With `--orders`, customers
 are made up, who order; their orders are followed to the end. The password of the staff person is made up and kept in
 `.shop`, for its owner alone.
@@ -31,15 +31,15 @@ from shop.oauth import SignInFailed
 from shop.outputs import LOCAL, Outputs, made_home
 from shop.sample_orders import sample_orders
 from shop.screen import Screen
-from shop.staff import appoint
-from shop.visitors import Visitor, sign_up, stranger
+from shop.staff import add_to_staff
+from shop.users import User, new_user, sign_up
 
 PRODUCTS = Path(__file__).with_name("products.yaml")
 CURRENCY = "EUR"
 MAX_ORDERS = 1000
 
 
-class Shelf(BaseModel):
+class SeedProduct(BaseModel):
     """A product as `products.yaml` has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,75 +68,82 @@ class Account(BaseModel):
     password: str = Field(repr=False)
 
 
-def shelves() -> list[Shelf]:
+def seed_products() -> list[SeedProduct]:
     document: Mapping[str, Sequence[Mapping[str, Any]]] = yaml.safe_load(PRODUCTS.read_text(encoding="utf-8"))
     return [
-        Shelf.model_validate({"category": category, **product})
+        SeedProduct.model_validate({"category": category, **product})
         for category, products in document.items()
         for product in products
     ]
 
 
-def staff_member(found: Outputs, console: Console) -> Visitor:
+def staff_member(found: Outputs, console: Console) -> User:
     """The staff person of this shop, signed in; made up at the first time."""
-    visitor = _remembered(found)
-    with closing(visitor.connection(console.print)) as connection:
+    user = _remembered(found)
+    with closing(user.connection(console.print)) as connection:
         try:
-            visitor.renewed()
+            user.renewed()
         except SignInFailed:
-            sign_up(visitor, connection, "Staff")
-    appoint(found, visitor.email)
-    visitor.renewed()
-    return visitor
+            sign_up(user, connection, "Staff")
+    add_to_staff(found, user.email)
+    user.renewed()
+    return user
 
 
-def _remembered(found: Outputs) -> Visitor:
+def _remembered(found: Outputs) -> User:
     pool = found.issuer.rpartition("/")[2]
     path = made_home() / f"staff-{pool}.json"
     if not path.exists():
-        new = stranger(found, "staff")
+        new = new_user(found, "staff")
         # Before the person is made: an interrupted run finds the same one again.
         write_private(path, Account(email=new.email, password=new.password).model_dump_json())
     account = Account.model_validate_json(path.read_bytes())
-    return Visitor(found, account.email, account.password)
+    return User(found, account.email, account.password)
 
 
-def put_products(connection: Connection, wanted: Iterable[Shelf]) -> Counter[str]:
-    """Makes the products what is wanted. How many were `new`, `changed` or `as before`."""
-    there = {product.sku: product for product in Api(connection).products(None, None, limit=sys.maxsize)}
+def put_products(connection: Connection, wanted: Iterable[SeedProduct]) -> Counter[str]:
+    """Creates the products that are not there, and changes those that differ.
+
+    Returns how many were `new`, `changed` and `as before`.
+    """
+    there = {each.sku: each for each in Api(connection).products(None, None, limit=sys.maxsize)}
     done: Counter[str] = Counter()
-    for shelf in wanted:
-        if _same(there.get(shelf.sku), shelf):
+    for product in wanted:
+        if _same(there.get(product.sku), product):
             done["as before"] += 1
             continue
-        answer = connection.send("PUT", f"/products/{shelf.sku}", repeatable=True, json=shelf.document)
+        answer = connection.send("PUT", f"/products/{product.sku}", repeatable=True, json=product.document)
         done["new" if answer.status_code == httpx.codes.CREATED else "changed"] += 1
     return done
 
 
-def _same(product: Product | None, shelf: Shelf) -> bool:
-    return product is not None and shelf.document.items() <= product.model_dump().items()
+def _same(existing: Product | None, product: SeedProduct) -> bool:
+    return existing is not None and product.document.items() <= existing.model_dump().items()
 
 
-def put_stock(connection: Connection, wanted: Iterable[Shelf]) -> Counter[str]:
-    """Sets the stock of what has none. How many were `set` or `left`."""
+def put_stock(connection: Connection, wanted: Iterable[SeedProduct]) -> Counter[str]:
+    """Sets the stock of every product that has none. Returns how many were `set` and `left`."""
     done: Counter[str] = Counter()
-    for shelf in wanted:
-        path = f"/stock/{shelf.sku}"
+    for product in wanted:
+        path = f"/stock/{product.sku}"
         try:
             connection.send("GET", path)
             done["left"] += 1
         except Refused as refused:
             if refused.status != httpx.codes.NOT_FOUND:
                 raise
-            connection.send("PUT", path, repeatable=True, json={"on_hand": shelf.stock})
+            connection.send("PUT", path, repeatable=True, json={"on_hand": product.stock})
             done["set"] += 1
     return done
 
 
 def seed(found: Outputs, console: Console) -> None:
-    """Raises ShopError."""
-    wanted = shelves()
+    """Fills the shop with products and stock, and prints what was done.
+
+    Raises:
+        ShopError: when the shop refuses, or does not answer.
+    """
+    wanted = seed_products()
     with closing(staff_member(found, console).connection(console.print)) as connection:
         products = put_products(connection, _shown(wanted, "products", console))
         stock = put_stock(connection, _shown(wanted, "stock", console))
@@ -149,7 +156,7 @@ def seed(found: Outputs, console: Console) -> None:
         console.print("The shop was full already: nothing is changed.")
 
 
-def _shown(wanted: Sequence[Shelf], what: str, console: Console) -> Iterable[Shelf]:
+def _shown(wanted: Sequence[SeedProduct], what: str, console: Console) -> Iterable[SeedProduct]:
     """With a bar in a terminal."""
     return track(wanted, what, console=console, transient=True, disable=not console.is_terminal)
 
@@ -165,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = outputs.find(given.stack)
     seed(found, console)
     if given.orders:
-        console.print(sample_orders(found, [each.sku for each in shelves()], given.orders, console))
+        console.print(sample_orders(found, [each.sku for each in seed_products()], given.orders, console))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.command_line import run
+from infra.contract import STAFF
 from infra.local import cloud
 from shop import outputs
 from shop.errors import NotUp, ShopError
@@ -20,27 +21,25 @@ from shop.outputs import LOCAL, Outputs
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
-GROUP = "staff"
+
+class UserNotFound(ShopError):
+    """The user pool has no user with the address."""
 
 
-class NobodyThere(ShopError):
-    """Nobody has signed up with the address."""
-
-
-def appoint(found: Outputs, email: str) -> None:
-    """Puts the person into the group. To do so again changes nothing.
+def add_to_staff(found: Outputs, email: str) -> None:
+    """Adds the user to the group of the staff. To do so again changes nothing.
 
     Raises:
-        NobodyThere: when there is no such person.
+        UserNotFound: when nobody has signed up with the address.
         ShopError: when the user pool cannot be changed; the message says why.
     """
     if found.user_pool_id is None:
         raise NotUp("the stack has no output user_pool_id: bring it up again")
     try:
-        _cognito(found).admin_add_user_to_group(UserPoolId=found.user_pool_id, Username=email, GroupName=GROUP)
+        _cognito(found).admin_add_user_to_group(UserPoolId=found.user_pool_id, Username=email, GroupName=STAFF)
     except ClientError as error:
         if error.response["Error"]["Code"] == "UserNotFoundException":
-            raise NobodyThere(f"nobody has signed up as {email}") from None
+            raise UserNotFound(f"nobody has signed up as {email}") from None
         raise ShopError(f"the user pool refuses: {error}") from None
     except BotoCoreError as error:
         raise ShopError(f"the user pool cannot be reached: {error}") from None
@@ -60,7 +59,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.email:
         parser.error("no e-mail address is given: EMAIL=...")
-    appoint(outputs.find(given.stack), given.email)
+    add_to_staff(outputs.find(given.stack), given.email)
     print(f"{given.email} is staff from the next sign-in on.")
 
 

@@ -80,7 +80,7 @@ def test_every_promise_is_of_a_type_that_its_service_publishes_and_no_version_is
 
 
 @pytest.mark.parametrize(("consumer", "promise", "reading"), READ, ids=lambda each: getattr(each, "type", ""))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=min(40, settings().max_examples), suppress_health_check=list(HealthCheck))
 @given(chosen=st.data())
 def test_a_consumer_reads_whatever_the_promise_allows_of_every_version_that_was_ever_published(
     consumer: str, promise: Promise, reading: Any, chosen: st.DataObject

@@ -218,7 +218,7 @@ DOCUMENTS = st.one_of(
 )
 
 
-@settings(BUSY, max_examples=50)
+@settings(BUSY, max_examples=min(50, settings().max_examples))
 @given(DOCUMENTS)
 def test_any_document_is_a_declaration_or_is_refused_and_never_anything_else(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -43,6 +43,10 @@ sys.meta_path.insert(0, AsIfNotInstalled)
 for module in sys.argv[1:]:
     importlib.import_module(module)
     assert sys.modules[module].__file__.startswith(sys.prefix), module
+
+# Where it is installed there is no checkout to belong to, and the client keeps its files below the current folder.
+from pathlib import Path
+assert sys.modules["shop.checkout"].ROOT == Path.cwd()
 """
 
 

@@ -22,12 +22,10 @@ from infra.service.catalogue import CatalogueError, ServiceSpec, name_taken
 ROOT = Path(__file__).parent.parent
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = tuple(sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()))
-
-
 EXAMPLE = "make new-service NAME=loyalty LANGUAGE=python"
 
 
-class Refused(CommandError):
+class NewServiceError(CommandError):
     """The service cannot be made; nothing was written. The message says what would be right."""
 
     def __init__(self, reason: str) -> None:
@@ -35,12 +33,12 @@ class Refused(CommandError):
 
 
 def write(name: str, language: str, services: Path) -> Path:
-    """Writes the folder of the new service. Raises Refused."""
+    """Writes the folder of the new service. Raises NewServiceError."""
     if language not in LANGUAGES:
-        raise Refused(f"LANGUAGE: `{language}` is invalid: {' or '.join(LANGUAGES)}")
+        raise NewServiceError(f"LANGUAGE: `{language}` is invalid: {' or '.join(LANGUAGES)}")
     folder = services / name
     if name and folder.exists():
-        raise Refused(f"NAME: there is a folder {folder} already: choose another name, or remove it")
+        raise NewServiceError(f"NAME: there is a folder {folder} already: choose another name, or remove it")
     spec = _spec(name, language)
     words = {"name": name, "module": spec.module, "title": name.replace("-", " ").capitalize()}
     for template in sorted((TEMPLATES / language).rglob("*")):
@@ -52,7 +50,7 @@ def write(name: str, language: str, services: Path) -> Path:
         catalogue.load(services)
     except CatalogueError as error:
         shutil.rmtree(folder)
-        raise Refused(str(error)) from None
+        raise NewServiceError(str(error)) from None
     if language == "python":
         _print_interface(folder, spec.module)
         # Where an import belongs depends on the name.
@@ -66,13 +64,13 @@ def _spec(name: str, language: str) -> ServiceSpec:
         spec = ServiceSpec.model_validate({"name": name, "summary": "says hello", "language": language})
     except ValidationError:
         what = "lower-case letters, digits and single hyphens, starting with a letter"
-        raise Refused(f"NAME: `{name}` is invalid: {what}, at most {LONGEST_NAME} of them") from None
+        raise NewServiceError(f"NAME: `{name}` is invalid: {what}, at most {LONGEST_NAME} of them") from None
     # It may get a database later, whatever it begins with.
     if remedy := name_taken(name, (), {"language": language, "database": {"engine": "postgres"}}):
-        raise Refused(f"NAME: `{name}` {remedy}")
+        raise NewServiceError(f"NAME: `{name}` {remedy}")
     # The name is that of a Python package, too, which must not hide another one.
     if find_spec(spec.module):
-        raise Refused(f"NAME: `{name}` is the name of a Python package that is in use: choose another")
+        raise NewServiceError(f"NAME: `{name}` is the name of a Python package that is in use: choose another")
     return spec
 
 

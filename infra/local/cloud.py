@@ -4,8 +4,6 @@ import contextlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.provider import EnsuringProvider, Properties
@@ -31,6 +29,9 @@ def client(service: Literal["dynamodb"], endpoint: str) -> "DynamoDBClient": ...
 def client(service: Literal["cognito-idp"], endpoint: str) -> "CognitoIdentityProviderClient": ...
 @cache
 def client(service: Any, endpoint: str) -> Any:
+    import boto3  # the program of the stack loads this module, and asks for no client
+    from botocore.config import Config
+
     return boto3.client(
         service,
         endpoint_url=endpoint,

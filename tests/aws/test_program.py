@@ -68,8 +68,9 @@ def test_no_policy_has_anything_to_say(stack: str) -> None:
     assert violations(environment(stack), stack, public_routes(declared())) == []
 
 
-def test_a_new_service_adds_its_slice_and_changes_nothing_else(services: Path) -> None:
-    before = environment("dev")
+def test_a_new_service_adds_its_slice_and_changes_nothing_else(tmp_path: Path) -> None:
+    services = only("users", tmp_path)
+    before = environment("dev", services)
     declare(
         services,
         "loyalty",
@@ -77,7 +78,7 @@ def test_a_new_service_adds_its_slice_and_changes_nothing_else(services: Path) -
         routes=[{"method": "GET", "path": "/points", "scopes": ["loyalty/read"]}],
         database={"engine": "postgres"},
         publishes=["points.earned"],
-        subscribes=["order.confirmed"],
+        subscribes=["user.created"],
     )
 
     after = environment("dev", services)
@@ -186,20 +187,23 @@ def test_services_of_development_share_an_instance_and_each_has_a_database_and_a
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"], ids=["shared", "its own"])
-def test_the_engine_of_a_service_is_a_word_in_its_declaration(stack: str, services: Path) -> None:
-    inventory = services / "inventory/service.yaml"
-    inventory.write_text(inventory.read_text().replace("postgres", "mysql"))
+def test_the_engine_of_a_service_is_a_word_in_its_declaration(stack: str, tmp_path: Path) -> None:
+    services = only("users", tmp_path)
+
+    def parts(engine: str) -> set[str]:
+        catalogue, small = declared(services), stack == "dev"
+        return slice_of(catalogue.services["users"], catalogue, small) | (shared_instance(engine) if small else set())
+
+    before, of_postgres = registered(environment(stack, services)), parts("postgres")
+    declaration = services / "users/service.yaml"
+    declaration.write_text(declaration.read_text().replace("postgres", "mysql"))
 
     plan, catalogue = environment(stack, services), declared(services)
 
-    small = stack == "dev"
-    of_mysql = slice_of(catalogue.services["inventory"], catalogue, small) | (
-        shared_instance("mysql") if small else set()
-    )
-    of_postgres = slice_of(declared().services["inventory"], declared(), small)
-    assert registered(plan) == (registered(environment(stack)) - of_postgres) | of_mysql
-    assert variables(plan, "inventory")["DATABASE_URL"].startswith("mysql://inventory@")
-    assert variables(plan, "inventory-bootstrap", ":Job")["DATABASE_ENGINE"] == "mysql"
+    assert of_postgres <= before
+    assert registered(plan) == before - of_postgres | parts("mysql")
+    assert variables(plan, "users")["DATABASE_URL"].startswith("mysql://users@")
+    assert variables(plan, "users-bootstrap", ":Job")["DATABASE_ENGINE"] == "mysql"
     assert [said for promise in PROMISES for said in promise(plan, catalogue)] == []
     assert violations(plan, stack, public_routes(catalogue)) == []
 

@@ -96,7 +96,7 @@ def measure(services: int, stack: str) -> Measurement:
     return Measurement(**json.loads(done.stdout))
 
 
-def broken(measurements: Sequence[Measurement]) -> list[str]:
+def broken_limits(measurements: Sequence[Measurement]) -> list[str]:
     """Which limits are not kept."""
     found = []
     for each in measurements:
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     measurements = [measure(services, given.stack) for services in SIZES]
     show(measurements)
-    failures = broken(measurements)
+    failures = broken_limits(measurements)
     print("\n".join(failures) or "all limits are kept")
     return int(bool(failures))
 

@@ -12,7 +12,7 @@ import httpx
 from shop import oauth
 from shop.documents import FINAL
 from shop.outputs import Outputs
-from shop.staff import appoint
+from shop.staff import add_to_staff
 from tests.fixtures import wait_for
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Shop:
     def staff(self) -> "Person":
         """Somebody who may change products and stock."""
         person = self.newcomer()
-        appoint(self.known, person.email)
+        add_to_staff(self.known, person.email)
         return person
 
     def opened(self) -> "Shop":

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shop.seed import shelves
+from shop.seed import seed_products
 from tests.e2e.shop import Shop
 
 SEED_SECONDS = 240
@@ -38,9 +38,9 @@ def seed(shop: Shop, home: Path, *words: str) -> str:
 def test_a_seeded_shop_is_full_and_customers_buy(shop: Shop, home: Path) -> None:
     said = seed(shop, home, "--orders", "3")
 
-    assert f"{len(shelves())} products: " in said
+    assert f"{len(seed_products())} products: " in said
     assert "confirmed" in said
-    for product in shelves():
+    for product in seed_products():
         found = httpx.get(f"{shop.url}/products/{product.sku}", timeout=30).json()
         assert found == found | product.document
 

@@ -83,7 +83,7 @@ def test_what_is_not_the_same_does_not_match(route: str, request_line: str) -> N
     assert table([route]).match(*request_line.split(" ")) is None
 
 
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings().max_examples))
 @given(
     key_sets.flatmap(lambda keys: st.tuples(st.just(keys), st.permutations(keys))),
     st.sampled_from(sorted(METHODS)),

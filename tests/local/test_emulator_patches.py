@@ -18,7 +18,7 @@ def queue(*visible_at: float, fifo: bool = False) -> dict[str, Any]:
 
 def test_the_first_messages_that_are_visible_are_received_and_hidden_with_new_receipts() -> None:
     receipts = iter(["a", "b", "c"])
-    collect = patches._collecting(lambda *_: [], lambda: next(receipts))
+    collect = patches._first_visible(lambda *_: [], lambda: next(receipts))
     waiting = queue(0, time.time() + 3600, 0, 0)
     waiting["messages"][2]["first_receive_at"] = 7.0
     before = time.time()
@@ -37,9 +37,11 @@ def test_a_fifo_queue_is_left_to_the_emulator() -> None:
     given: list[Any] = []
     ordered = queue(0, fifo=True)
 
-    assert patches._collecting(lambda *asked: [given.append(asked) or {"its": "own"}], str)(ordered, 2, 30) == [
-        {"its": "own"}
-    ]
+    def its_own(*asked: Any) -> list[dict[str, Any]]:
+        given.append(asked)
+        return [{"its": "own"}]
+
+    assert patches._first_visible(its_own, str)(ordered, 2, 30) == [{"its": "own"}]
     assert given == [(ordered, 2, 30)]
 
 
@@ -48,7 +50,7 @@ def test_a_queue_is_looked_through_for_old_messages_once_a_second_each_for_itsel
 ) -> None:
     now, expired = 100.0, []
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    expire = patches._now_and_then(lambda each: expired.append(each["attributes"]["QueueArn"]))
+    expire = patches._once_a_second(lambda each: expired.append(each["attributes"]["QueueArn"]))
     one, other = queue(), {"attributes": {"QueueArn": "arn:other"}}
 
     for each in (one, one, other):
@@ -77,12 +79,12 @@ def deleting(waiting: dict[str, Any], looked_through: list[Any]) -> Any:
         assert (url, action) == ("http://queue", "sqs:DeleteMessage")
         return waiting
 
-    return patches._deleting(its_own, find)
+    return patches._deleting_in_one_pass(its_own, find)
 
 
 @pytest.mark.parametrize("data", [{"QueueUrl": "http://queue"}, {}])
 def test_a_batch_is_deleted_among_those_that_it_names_and_all_others_stay(data: dict[str, str]) -> None:
-    waiting, looked_through = queue(0, 0, 0), []
+    waiting, looked_through = queue(0, 0, 0), list[Any]()
     url = "http://queue" if not data else "http://other"
 
     answer = deleting(waiting, looked_through)({**data, "Entries": [{"ReceiptHandle": "old-1"}, {}]}, url)
@@ -93,7 +95,7 @@ def test_a_batch_is_deleted_among_those_that_it_names_and_all_others_stay(data: 
 
 
 def test_what_is_named_and_not_deleted_stays_too_also_when_the_call_is_refused() -> None:
-    waiting, looked_through = queue(0, 0), []
+    waiting, looked_through = queue(0, 0), list[Any]()
     entries = [{"ReceiptHandle": "old-0"}, {"ReceiptHandle": "raise"}]
 
     with pytest.raises(LookupError):
@@ -104,7 +106,7 @@ def test_what_is_named_and_not_deleted_stays_too_also_when_the_call_is_refused()
 
 
 def test_a_batch_of_a_fifo_queue_is_left_to_the_emulator() -> None:
-    waiting, looked_through = queue(0, 0, fifo=True), []
+    waiting, looked_through = queue(0, 0, fifo=True), list[Any]()
 
     deleting(waiting, looked_through)({"QueueUrl": "http://queue", "Entries": []}, "")
 

@@ -8,7 +8,10 @@ import pytest
 
 from infra.local.emulator import environment, hanging_up
 
-BODY = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"}]
+BODY: list[dict[str, Any]] = [
+    {"type": "http.request", "body": b"a", "more_body": True},
+    {"type": "http.request", "body": b"b"},
+]
 
 
 async def request(app: Any, *after: dict[str, Any], scope: str = "http") -> list[Any]:
@@ -18,7 +21,7 @@ async def request(app: Any, *after: dict[str, Any], scope: str = "http") -> list
     async def receive() -> dict[str, Any]:
         for message in coming:
             return message
-        return await asyncio.Future()
+        return await asyncio.Future[dict[str, Any]]()
 
     async def send(message: Any) -> None:
         sent.append(message)

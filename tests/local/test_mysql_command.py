@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
 
 from infra.local import databases, mysql
 from infra.local.databases import _MysqlDatabaseProvider
-from infra.local.servers import Account, ServerUnavailable
+from infra.local.postgresql import Account, ServerUnavailable
 from tests.fixtures import free_port
 
 Install = Callable[..., Path]
@@ -164,8 +165,13 @@ class Cursor:
 def test_a_user_of_the_laptop_gets_its_own_database_over_loopback_and_a_password_that_it_keeps(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    cursor, asked = Cursor(), []
-    monkeypatch.setattr(pymysql, "connect", lambda **given: asked.append(given) or cursor)
+    cursor, asked = Cursor(), list[dict[str, Any]]()
+
+    def connect(**given: Any) -> Cursor:
+        asked.append(given)
+        return cursor
+
+    monkeypatch.setattr(pymysql, "connect", connect)
     (tmp_path / "password").write_text("hush")
     inputs = {"name": "orders", "cluster": str(tmp_path), "port": 3307}
 

@@ -10,7 +10,7 @@ import pytest
 from pulumi.dynamic import ReadResult
 
 from infra.contract import STAFF
-from infra.local import servers
+from infra.local import postgresql
 from infra.local.cloud import client
 from infra.local.databases import _ClusterProvider, _DatabaseProvider
 from infra.local.errors import ServerAway
@@ -93,7 +93,7 @@ def test_a_server_whose_making_was_interrupted_is_not_there_and_is_made_again(
             raise KeyboardInterrupt
         return ""
 
-    monkeypatch.setattr(servers, "_run", initdb)
+    monkeypatch.setattr(postgresql, "_run", initdb)
     cluster = {"name": "postgres", "directory": str(tmp_path / "postgres")}
     with pytest.raises(KeyboardInterrupt):
         made(_ClusterProvider(), cluster)
@@ -102,7 +102,7 @@ def test_a_server_whose_making_was_interrupted_is_not_there_and_is_made_again(
     made(_ClusterProvider(), cluster)
 
     assert _ClusterProvider().present(cluster)
-    assert (tmp_path / "postgres/data/pg_hba.conf").read_text() == servers.HOST_BASED_AUTHENTICATION
+    assert (tmp_path / "postgres/data/pg_hba.conf").read_text() == postgresql.HOST_BASED_AUTHENTICATION
     assert sorted(path.name for path in (tmp_path / "postgres").iterdir()) == ["data", "password"]
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from infra.local import mysql, readiness
-from infra.local.readiness import GONE, Fault, Probe, answer, fault, holder, port_is_free
+from infra.local.readiness import GONE, Fault, Probe, answer, fault, port_is_free, port_owner
 from tests.fixtures import free_port
 
 
@@ -135,7 +135,7 @@ def test_where_nobody_may_look_a_process_that_answers_is_believed(port: int, mon
     monkeypatch.setattr(psutil.Process, "status", refused)
 
     assert found("RUNNING", port) is None
-    assert holder(port) == "another program, of another account or gone by now"
+    assert port_owner(port) == "another program, of another account or gone by now"
     assert not readiness._is_stopped(os.getpid())
 
 
@@ -149,7 +149,7 @@ def test_a_process_that_has_ended_listens_nowhere(another: "subprocess.Popen[byt
 def test_a_long_command_is_cut_in_a_message(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for words, shown in ((["a" * 50, "b" * 49], f"{'a' * 50} {'b' * 49}"), (["c" * 101], f"{'c' * 100}...")):
         monkeypatch.setattr(psutil.Process, "cmdline", lambda _, words=words: words)
-        assert holder(port) == f"another program: process {os.getpid()}, `{shown}`"
+        assert port_owner(port) == f"another program: process {os.getpid()}, `{shown}`"
 
 
 def test_a_port_is_free_until_somebody_listens_at_it_and_again_at_once_after_a_connection(port: int) -> None:

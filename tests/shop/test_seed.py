@@ -14,11 +14,11 @@ from shop import sample_orders, seed
 from shop.connection import Connection
 from shop.errors import Refused
 from shop.outputs import Outputs
-from shop.visitors import stranger
+from shop.users import new_user
 from tests.shop.documents import history, order, page, product
 from tests.shop.server import Answer, FakeShop, problem
 
-SHELF = seed.Shelf(sku="TEA-1", name="Tea", category="tea", description="Green.", price=450, stock=7)
+PRODUCT = seed.SeedProduct(sku="TEA-1", name="Tea", category="tea", description="Green.", price=450, stock=7)
 NEW = Answer(201, {})
 
 
@@ -37,9 +37,9 @@ def found(shop: FakeShop) -> Outputs:
 
 @pytest.fixture
 def connection(shop: FakeShop, found: Outputs) -> Iterator[Connection]:
-    visitor = stranger(found, "staff")
-    shop.people[visitor.email] = visitor.password
-    with closing(visitor.connection(print)) as connection:
+    user = new_user(found, "staff")
+    shop.people[user.email] = user.password
+    with closing(user.connection(print)) as connection:
         yield connection
 
 
@@ -49,12 +49,12 @@ def console() -> Console:
 
 
 def test_the_shelves_are_forty_products_that_the_shop_takes() -> None:
-    shelves = seed.shelves()
+    products = seed.seed_products()
 
-    assert len(shelves) in range(38, 46)
-    assert len({each.sku for each in shelves}) == len(shelves)
-    assert {each.category for each in shelves} == {"tea", "coffee", "mugs", "brewing", "biscuits", "treats"}
-    for each in shelves:
+    assert len(products) in range(38, 46)
+    assert len({each.sku for each in products}) == len(products)
+    assert {each.category for each in products} == {"tea", "coffee", "mugs", "brewing", "biscuits", "treats"}
+    for each in products:
         assert re.fullmatch(r"[A-Z0-9][A-Z0-9-]{0,63}", each.sku)
         assert each.price > 0
         assert each.stock > 0
@@ -64,7 +64,7 @@ def test_a_product_that_is_missing_is_put_on_the_shelf(shop: FakeShop, connectio
     shop.on("GET /products", Answer(body=page()))
     shop.on("PUT /products/TEA-1", NEW)
 
-    assert seed.put_products(connection, [SHELF]) == {"new": 1}
+    assert seed.put_products(connection, [PRODUCT]) == {"new": 1}
     (asked,) = shop.asked("PUT /products/TEA-1")
     assert asked.headers["authorization"] == "Bearer token-1"
     assert asked.json == {
@@ -80,13 +80,13 @@ def test_a_product_that_is_another_is_changed(shop: FakeShop, connection: Connec
     shop.on("GET /products", Answer(body=page(product("TEA-1"))))
     shop.on("PUT /products/TEA-1", Answer(200, {}))
 
-    assert seed.put_products(connection, [SHELF]) == {"changed": 1}
+    assert seed.put_products(connection, [PRODUCT]) == {"changed": 1}
 
 
 def test_a_product_that_is_there_is_left_alone(shop: FakeShop, connection: Connection) -> None:
-    shop.on("GET /products", Answer(body=page(product("TEA-1", **SHELF.document))))
+    shop.on("GET /products", Answer(body=page(product("TEA-1", **PRODUCT.document))))
 
-    assert seed.put_products(connection, [SHELF]) == {"as before": 1}
+    assert seed.put_products(connection, [PRODUCT]) == {"as before": 1}
     assert shop.asked("PUT /products/TEA-1") == []
 
 
@@ -94,28 +94,28 @@ def test_stock_is_set_where_there_is_none(shop: FakeShop, connection: Connection
     shop.on("GET /stock/TEA-1", problem(404, "Not in stock"))
     shop.on("PUT /stock/TEA-1", NEW)
 
-    assert seed.put_stock(connection, [SHELF]) == {"set": 1}
+    assert seed.put_stock(connection, [PRODUCT]) == {"set": 1}
     assert shop.asked("PUT /stock/TEA-1")[0].json == {"on_hand": 7}
 
 
 def test_stock_that_is_known_is_left_alone(shop: FakeShop, connection: Connection) -> None:
     shop.on("GET /stock/TEA-1", Answer(body={"sku": "TEA-1", "on_hand": 2, "reserved": 1, "available": 1}))
 
-    assert seed.put_stock(connection, [SHELF]) == {"left": 1}
+    assert seed.put_stock(connection, [PRODUCT]) == {"left": 1}
 
 
 def test_a_refusal_is_no_missing_stock(shop: FakeShop, connection: Connection) -> None:
     shop.on("GET /stock/TEA-1", problem(403, "Forbidden"))
 
     with pytest.raises(Refused, match="Forbidden"):
-        seed.put_stock(connection, [SHELF])
+        seed.put_stock(connection, [PRODUCT])
 
 
 def test_the_staff_person_is_made_once_and_remembered_for_the_owner_alone(
     shop: FakeShop, found: Outputs, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     appointed: list[tuple[str, int]] = []
-    monkeypatch.setattr(seed, "appoint", lambda _, email: appointed.append((email, shop.tokens)))
+    monkeypatch.setattr(seed, "add_to_staff", lambda _, email: appointed.append((email, shop.tokens)))
 
     first, second = seed.staff_member(found, console), seed.staff_member(found, console)
 
@@ -132,7 +132,7 @@ def test_the_staff_person_is_made_once_and_remembered_for_the_owner_alone(
 def test_a_pool_that_has_lost_its_people_gets_the_staff_person_again(
     shop: FakeShop, found: Outputs, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seed, "appoint", lambda *_: None)
+    monkeypatch.setattr(seed, "add_to_staff", lambda *_: None)
     before = seed.staff_member(found, console)
     shop.people.clear()
 
@@ -173,7 +173,7 @@ def test_sample_customers_order_and_their_ends_are_counted(
 def test_products_of_which_orders_has_not_heard_yet_are_waited_for(
     found: Outputs, console: Console, orders_placed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample_orders, "NEWS_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sample_orders, "NEW_PRODUCT_POLL_SECONDS", 0.01)
     orders_placed(*[problem(422, "Order refused", "Not sold here: TEA-1.")] * 7, Answer(201, order()))
 
     assert sum(int(line[2]) for line in shown(found, console)) == 5
@@ -182,7 +182,7 @@ def test_products_of_which_orders_has_not_heard_yet_are_waited_for(
 def test_products_that_are_never_sold_are_an_error(
     found: Outputs, console: Console, orders_placed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample_orders, "NEWS_SECONDS", 0)
+    monkeypatch.setattr(sample_orders, "NEW_PRODUCT_SECONDS", 0)
     orders_placed(problem(422, "Order refused", "Not sold here: TEA-1."))
 
     with pytest.raises(Refused, match="Not sold here"):

@@ -187,6 +187,13 @@ def test_tests_and_checks_leave_nothing_out_that_their_names_promise(checkout: C
     ]
 
 
+def test_the_quick_tests_keep_what_they_compile_whatever_the_machine_asks_for(checkout: Checkout) -> None:
+    told = '#!/bin/bash\necho "asked: $PYTHONDONTWRITEBYTECODE" >> "$CALLS"\n'
+    (checkout.folder / ".venv/bin/python").write_text(told)
+
+    assert checkout.make("unit", PYTHONDONTWRITEBYTECODE="1") == ["asked: "]
+
+
 def test_the_types_of_every_service_are_checked(checkout: Checkout) -> None:
     for service in ("orders", "gift-cards"):
         package = checkout.folder / "services" / service / service.replace("-", "_")
@@ -215,6 +222,10 @@ RUNS = {
     "cost STACK=prod": ["python -m plans.cost prod []"],
     "critical-path STACK=prod": ["python -m plans.critical_path prod []"],
     "integration PART=faults": [IN_STACK, "python -m tests.integration faults -- []"],
+    "coverage": [
+        "python -m pytest --numprocesses 3 --dist worksteal --timeout 300 --cov"
+        " -m not e2e and not integration and not slow []"
+    ],
     "mutants": ["python -m tests.mutants []"],
     "mutants SINCE=main LIMIT=120": ["python -m tests.mutants --since main --seconds 120 []"],
     "mutants FILES=infra/aws/network.py": ["python -m tests.mutants infra/aws/network.py []"],

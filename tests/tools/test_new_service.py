@@ -16,7 +16,7 @@ from tests.aws.planning import copy_of_declarations, environment, registered
 from tests.aws.slices import slice_of
 from tests.mocks import record
 from tools import new_service
-from tools.new_service import Refused, write
+from tools.new_service import NewServiceError, write
 
 pytestmark = pytest.mark.slow
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_a_service_is_refused_and_nothing_is_written(
 ) -> None:
     before = set(services.rglob("*"))
 
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(NewServiceError, match=said):
         write(name, language, services)
 
     assert set(services.rglob("*")) == before
@@ -138,7 +138,7 @@ def test_a_service_that_would_break_the_catalogue_is_taken_back(services: Path) 
     broken = services / "orders/service.yaml"
     broken.write_text(broken.read_text().replace("calls: [pricing]", "calls: [pricng]"))
 
-    with pytest.raises(Refused, match="did you mean `pricing`"):
+    with pytest.raises(NewServiceError, match="did you mean `pricing`"):
         write("gifts", "python", services)
 
     assert not (services / "gifts").exists()

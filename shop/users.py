@@ -1,4 +1,4 @@
-"""People whose password a tool knows: it signs them up, in, and in again."""
+"""Made-up users: their passwords are known here, so they can be signed up, in, and in again."""
 
 import secrets
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from shop.outputs import Outputs
 
 
 @dataclass
-class Visitor:
-    """A person of one shop; a Bearer of `shop.connection`."""
+class User:
+    """A user of one shop. Gives a `Connection` its access tokens, as a `Bearer` does."""
 
     outputs: Outputs
     email: str
@@ -31,10 +31,10 @@ class Visitor:
         return Connection(self.outputs.url, self, note=note)
 
 
-def stranger(outputs: Outputs, kind: str) -> Visitor:
-    """Somebody whom nobody knows yet, with an address and a password of their own."""
-    return Visitor(outputs, f"{kind}-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(24))
+def new_user(outputs: Outputs, kind: str) -> User:
+    """A user that no shop knows yet, with a random address (`<kind>-...@example.com`) and password."""
+    return User(outputs, f"{kind}-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(24))
 
 
-def sign_up(visitor: Visitor, connection: Connection, name: str) -> None:
-    Api(connection).sign_up(visitor.email, visitor.password, name)
+def sign_up(user: User, connection: Connection, name: str) -> None:
+    Api(connection).sign_up(user.email, user.password, name)
