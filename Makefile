@@ -65,7 +65,7 @@ down: setup ## takes it down; data stays, unless PURGE=1
 test: setup ## all tests: units, services on real servers, the whole system end to end
 	@$(ENVIRONMENT) && $(PYTHON) -m pytest --numprocesses 3 --dist loadgroup -m "not integration" $(TESTS)
 
-integration: .venv/.synced ## the AWS program on emulators and a real Kubernetes API, where they are: all, or PART=...
+integration: setup ## the AWS program on emulators and a real Kubernetes API, where they are: all, or PART=...
 	@$(PYTHON) -m tests.integration $(PART) -- $(TESTS)
 
 mutants: .venv/.synced ## which one-place changes no quick test notices: all, or SINCE=main, FILES=..., LIMIT=120

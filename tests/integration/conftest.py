@@ -10,10 +10,12 @@ from tests.integration.parts import part_of, place
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: place(item.path))
-    for item in items:
-        part = part_of(item.path)
-        if part and item.get_closest_marker("integration"):
+    """Other tests, which are collected with these or not, stay where they are."""
+    ours = [item for item in items if item.get_closest_marker("integration")]
+    ours.sort(key=lambda item: place(item.path))
+    items[:] = [item for item in items if not item.get_closest_marker("integration")] + ours
+    for item in ours:
+        if part := part_of(item.path):
             item.add_marker(pytest.mark.xdist_group(part.group))
 
 
