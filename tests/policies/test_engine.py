@@ -67,6 +67,8 @@ def test_a_rule_about_one_resource_sees_it_with_its_stack_and_every_mistake_is_s
     )
     assert (stack.name, stack.public_routes, stack.resources) == ("prod", frozenset({"GET /"}), ())
     assert (policy.name, policy.description) == ("it", "It is so.")
+    reported(policy, passed_by(QUEUE, "orders", {}))
+    assert seen[-1][0].provider == ""  # that of the package
 
 
 def test_what_a_rule_does_not_look_at_or_finds_right_is_passed_over() -> None:
