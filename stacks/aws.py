@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent
 def deploy(stack: str, settings: AwsSettings, code: Purpose | None = None) -> None:
     """`code`: first look whether what the services are made of is there."""
     declared = _declared(settings, code)
-    environment = _environment(stack, settings)
+    environment = environment_of(stack, settings)
     cloud = providers.aws_provider(stack, settings)
     on_aws = ResourceOptions(providers=[cloud])
 
@@ -109,7 +109,7 @@ def _declared(settings: AwsSettings, code: Purpose | None) -> Catalogue:
     return declared
 
 
-def _environment(stack: str, settings: AwsSettings) -> Environment:
+def environment_of(stack: str, settings: AwsSettings) -> Environment:
     prefix = f"{PROJECT}-{stack}"
     boundary = f"arn:aws:iam::{settings.account}:policy/{prefix}-boundary" if settings.bounded else None
     return Environment(

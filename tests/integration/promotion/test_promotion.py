@@ -35,10 +35,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 STACK = "prod"
 PROGRAM = f"""
 import pulumi
+from stacks.aws import environment_of
 from stacks.images import Images
 from plans.programs import ROOT, aws_settings
 
-images = Images("{STACK}", "shop-{STACK}", ROOT, aws_settings("{STACK}"), pulumi.ResourceOptions())
+settings = aws_settings("{STACK}")
+images = Images(environment_of("{STACK}", settings), ROOT, settings.images, pulumi.ResourceOptions())
 pulumi.export("image", images.reference("orders", ROOT / "services" / "orders"))
 """
 """What stacks/aws.py does for each service, with the settings as the repository has them."""
