@@ -4,6 +4,7 @@ import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 
 import psutil
 
@@ -74,8 +75,9 @@ def answer(url: str) -> str | None:
     except urllib.error.HTTPError as error:
         with error:
             return f"GET {url} gave {error.code}"
-    except (OSError, ValueError) as error:
-        return f"GET {url}: {getattr(error, 'reason', error)}"
+    except (OSError, ValueError, HTTPException) as error:  # the last of one who speaks no HTTP
+        said = " ".join(str(getattr(error, "reason", error)).split())
+        return f"GET {url}: {said or type(error).__name__}"
 
 
 def port_is_free(port: int) -> bool:

@@ -159,3 +159,21 @@ def test_a_port_is_free_until_somebody_listens_at_it_and_again_at_once_after_a_c
         with socket.create_connection(("127.0.0.1", number)), server.accept()[0] as accepted:
             accepted.close()
     assert port_is_free(number)
+
+
+def test_one_who_speaks_something_else_than_http_is_no_success_and_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def speak() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        speaking = threading.Thread(target=speak)
+        speaking.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
+        answered = answer(url)
+        speaking.join()
+
+    assert answered == f"GET {url}: 220 mail.example ESMTP"
