@@ -56,6 +56,8 @@ SHUTDOWN_SECONDS = 20
 """What a process may take to finish what is in flight, after SIGTERM."""
 GATEWAY_TIMEOUT_SECONDS = 30
 """How long the gateway waits for an answer: as long as an HTTP API of API Gateway can."""
+SCOPES_PER_ROUTE = 10
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html; it cannot be raised."""
 DEFAULT_RATE_PER_SECOND, DEFAULT_BURST = 100, 200
 """Of the throttle of a route that declares none."""
 RECEIVE_WAIT_SECONDS = 20

@@ -7,13 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from infra.capabilities.routes import paths
-from infra.contract import DEFAULT_BURST, DEFAULT_RATE_PER_SECOND
+from infra.contract import DEFAULT_BURST, DEFAULT_RATE_PER_SECOND, SCOPES_PER_ROUTE
 from infra.declaration.declaration import Declaration, Model, repeated_texts
 from infra.declaration.draft import Draft, texts
 from infra.declaration.problems import Problem, instead
 
-SCOPES_PER_ROUTE = 10
-"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html; it cannot be raised."""
 SCOPE_NAME = r"^[a-z][a-z0-9-]*$"
 Scope = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from infra.contract import GATEWAY_TIMEOUT_SECONDS, SCOPES_PER_ROUTE, SHUTDOWN_SECONDS
 from infra.local.gateway import routes
 
 RESERVED_SEGMENT = ".gateway"
@@ -15,8 +16,6 @@ READY_PATH = f"/{RESERVED_SEGMENT}/ready"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 ROUTES_MAX = 300
 AUDIENCES_MAX = 50
-SCOPES_PER_ROUTE_MAX = 10
-TIMEOUT_MAX_SECONDS = 30
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+$")]
@@ -50,10 +49,10 @@ class Route(Model):
     path: str
     service: Word
     url: Origin
-    scopes: tuple[Scope, ...] = Field(default=(), max_length=SCOPES_PER_ROUTE_MAX)
+    scopes: tuple[Scope, ...] = Field(default=(), max_length=SCOPES_PER_ROUTE)
     public: bool = False
     throttle: Throttle
-    timeout_seconds: float = Field(default=TIMEOUT_MAX_SECONDS, gt=0, le=TIMEOUT_MAX_SECONDS)
+    timeout_seconds: float = Field(default=GATEWAY_TIMEOUT_SECONDS, gt=0, le=GATEWAY_TIMEOUT_SECONDS)
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -87,7 +86,7 @@ class Listen(Model):
 
     host: str = Field(default="127.0.0.1", alias="HOST")
     port: int = Field(alias="PORT", ge=1, le=65535)
-    shutdown_seconds: float = Field(default=20, alias="SHUTDOWN_SECONDS", gt=0)
+    shutdown_seconds: float = Field(default=SHUTDOWN_SECONDS, alias="SHUTDOWN_SECONDS", gt=0)
 
 
 def load(path: Path) -> Config:
