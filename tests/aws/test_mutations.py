@@ -101,7 +101,10 @@ MUTATIONS = {
         "infra/aws/api.py", "kms_key_id=args.log_key_arn,", "", "stage has no key of ours"
     ),
     "logs of another environment by this one's key": Mutation(
-        "infra/aws/log_key.py", "/aws/rds/instance/{args.prefix}-*", "/aws/rds/instance/other-*", "is not for /aws/rds"
+        "infra/aws/log_key.py",
+        "/aws/rds/instance/{args.environment.prefix}-*",
+        "/aws/rds/instance/other-*",
+        "is not for /aws/rds",
     ),
     "pods before their identity": Mutation(
         "infra/kubernetes/workload.py", ", *self._identity(args.service)]", "]", "does not wait for eks:Pod"
