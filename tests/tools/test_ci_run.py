@@ -1,4 +1,4 @@
-"""`.ci/run` fails with each of its commands, and leaves nothing running."""
+"""`.ci/run` runs its commands in order, and fails with each of them."""
 
 import os
 import shutil
@@ -6,16 +6,15 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 MAKE = """#!/bin/sh
 echo "$*" >> calls
-[ "$1" != integration ] || { echo $$ > integration.pid; echo 'the story'; [ -z "$WAITS" ] || exec sleep 600; }
+[ "$1" != integration ] || echo 'the story'
 [ "$1" != "$FAILS" ]
 """
-BEFORE, AFTER = ["setup"], ["check", "test", "mutants SINCE= LIMIT=120"]
+CALLS = ["setup", "check", "test", "mutants SINCE= LIMIT=120", "integration"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Checkout:
         )
 
     def calls(self) -> list[str]:
-        """What `make` was asked for; integration begins at any time after the setup."""
+        """What `make` was asked for."""
         return (self.folder / "calls").read_text().splitlines()
 
 
@@ -47,31 +46,19 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_everything_runs_and_what_ran_beside_the_others_is_printed_in_the_end(checkout: Checkout) -> None:
+def test_everything_runs_in_order_and_it_ends_with_what_the_last_prints(checkout: Checkout) -> None:
     done = checkout.run()
 
-    calls = checkout.calls()
     assert done.returncode == 0, done.stderr
-    assert calls[:1] == BEFORE
-    assert [call for call in calls[1:] if call != "integration"] == AFTER
-    assert calls.count("integration") == 1
+    assert checkout.calls() == CALLS
     assert done.stdout.splitlines()[-1] == "the story"
 
 
-def test_integration_that_fails_fails_it_after_all_the_others(checkout: Checkout) -> None:
-    done = checkout.run(FAILS="integration")
+@pytest.mark.parametrize("fails", ["setup", "check", "test", "mutants", "integration"])
+def test_it_fails_with_each_of_its_commands_and_goes_no_further(checkout: Checkout, fails: str) -> None:
+    done = checkout.run(FAILS=fails)
 
+    calls = checkout.calls()
     assert done.returncode != 0
-    assert [call for call in checkout.calls()[1:] if call != "integration"] == AFTER
-    assert done.stdout.splitlines()[-1] == "the story"
-
-
-@pytest.mark.parametrize("fails", ["check", "test", "mutants"])
-def test_another_that_fails_ends_integration_and_fails_it(checkout: Checkout, fails: str) -> None:
-    done = checkout.run(FAILS=fails, WAITS="1")
-
-    assert done.returncode != 0
-    assert checkout.calls()[-1].split()[0] in (fails, "integration")
-    if (checkout.folder / "integration.pid").exists():
-        pid = int((checkout.folder / "integration.pid").read_text())
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert calls == CALLS[: len(calls)]
+    assert calls[-1].split()[0] == fails
