@@ -34,8 +34,8 @@ TOLERATED = 0.03
 """Share of the mutants that may survive without a reason. More fail a run over all; of a run that judges some of them,
 so many that it is unlikely (one in a hundred) that chance alone has chosen them."""
 TOLERATED_IN_A_HURRY = 0.12
-"""The same for a run that ends by the clock, as CI's: what samples show today (docs/mutants.md), so that it speaks up when a
-change makes it worse, and not on days of bad luck."""
+"""The same for a run that ends by the clock, as CI's: what samples show today (docs/mutants.md), so that it speaks up
+when a change makes it worse, and not on days of bad luck."""
 
 
 @cache
