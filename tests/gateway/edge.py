@@ -153,15 +153,22 @@ class GatewayProcess:
                 stderr=errors,
             )
         try:
-            wait_for(self._is_ready, 10, "the gateway is ready")
+            wait_for(self._is_ready, 60, "the gateway is ready")
         except BaseException:
             self.process.kill()
             raise
 
     def log_line(self, request_id: str | None) -> dict[str, Any]:
         """The access log's line of a request; it is written just after the answer."""
-        wait_for(lambda: str(request_id) in self._log.read_text(), 5, f"{request_id} is in the access log")
-        (line,) = (line for line in self.log().splitlines() if str(request_id) in line)
+
+        def lines() -> list[str]:
+            """A line that is still being written is none yet."""
+            return [
+                line for line in self.log().splitlines(keepends=True) if str(request_id) in line and line[-1] == "\n"
+            ]
+
+        wait_for(lambda: bool(lines()), 60, f"{request_id} is in the access log")
+        (line,) = lines()
         return dict(json.loads(line))
 
     def log(self) -> str:
@@ -172,7 +179,7 @@ class GatewayProcess:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
     def _is_ready(self) -> bool:
         try:
