@@ -37,18 +37,19 @@ def test_when_the_node_is_down_nothing_of_it_is_left(visitors: Visitors) -> None
     assert not visitors.node.layout.images.exists()
 
 
-def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
+def test_nothing_is_left_when_the_tests_are_killed(tmp_path_factory: pytest.TempPathFactory) -> None:
     if lacking := missing(of_this_machine()):
         pytest.skip(explained(lacking))
-    command = [sys.executable, "-c", f"from {__name__} import hold; hold()", str(tmp_path)]
-    with (tmp_path / "held.log").open("wb") as log:
+    folder = tmp_path_factory.mktemp("end")  # a short name: there are sockets in it
+    command = [sys.executable, "-c", f"from {__name__} import hold; hold()", str(folder)]
+    with (folder / "held.log").open("wb") as log:
         tests = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True
         )
     with tests:
         assert tests.stdout is not None
         its_network, its_group = json.loads(tests.stdout.readline())
-        left = Left(its_network, its_group, tmp_path)
+        left = Left(its_network, its_group, folder)
         assert all((left.processes(), left.groups()))
 
         tests.kill()
