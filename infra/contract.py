@@ -8,7 +8,7 @@ compares.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from infra.signals import Alarm, Chart
 
@@ -77,6 +77,7 @@ STAFF = "staff"
 who may change products is for the service to ask of `cognito:groups`."""
 MIGRATION, MIGRATE = "migration", "migrate"
 """The task that brings a service's database to head, and the argument by which the service's code does it."""
+RelationalEngine = Literal["postgres", "mysql"]
 SERVER = "server"
 """The component of a service that answers requests."""
 

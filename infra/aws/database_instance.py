@@ -12,6 +12,7 @@ from pulumi import ResourceOptions
 from infra.aws import database_signals
 from infra.aws.environment import Environment
 from infra.aws.instance_classes import max_connections
+from infra.contract import RelationalEngine
 from infra.signals import Alarm, Chart
 
 MASTER = "platform"
@@ -25,7 +26,6 @@ CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 """RDS's default. Valid until 2061; its roots are in rds-roots.pem."""
 
 ParameterArgs = aws.rds.ParameterGroupParameterArgs
-Engine = Literal["postgres", "mysql"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class _Defaults:
 
 # A version that leaves standard support is upgraded by RDS (engine_lifecycle_support): look at the dates in "Release
 # calendar for Amazon RDS for PostgreSQL" and "Supported MySQL major versions on Amazon RDS", and move on before.
-ENGINES: Mapping[Engine, _Defaults] = {
+ENGINES: Mapping[RelationalEngine, _Defaults] = {
     "postgres": _Defaults(
         version="17",
         family="postgres17",
@@ -80,7 +80,7 @@ ENGINES: Mapping[Engine, _Defaults] = {
 @dataclass(frozen=True, kw_only=True)
 class InstanceArgs:
     environment: Environment
-    engine: Engine
+    engine: RelationalEngine
     vpc_id: pulumi.Input[str]
     subnet_group_name: pulumi.Input[str]
     clients_security_group_id: pulumi.Input[str]
@@ -238,7 +238,7 @@ class Instance(pulumi.ComponentResource):
         )
 
 
-def _has_performance_insights(engine: Engine, instance_class: str) -> bool:
+def _has_performance_insights(engine: RelationalEngine, instance_class: str) -> bool:
     """On MySQL the micro and small burstable classes lack it, on PostgreSQL none does (USER_PerfInsights.Overview)."""
     return engine == "postgres" or re.fullmatch(r"db\.t\d\w*\.(micro|small)", instance_class) is None
 

@@ -7,9 +7,10 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, ResourceOptions
 
-from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.aws.database_instance import Instance, InstanceArgs
 from infra.aws.environment import Environment
 from infra.aws.observability import Watch, WatchArgs
+from infra.contract import RelationalEngine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class DatabasesArgs:
     """Who may connect: the security group of the cluster."""
     log_key_arn: Input[str]
     sizing: Sizing
-    shared_engines: Sequence[Engine]
+    shared_engines: Sequence[RelationalEngine]
     """Engines with one instance for all services; those of other engines have one each."""
     alarm_topic_arn: Input[str]
     dashboard: bool
@@ -77,12 +78,12 @@ class Databases(pulumi.ComponentResource):
             ResourceOptions(parent=self),
         )
 
-    def instance(self, name: str, engine: Engine, tags: Mapping[str, str], opts: ResourceOptions) -> Instance:
+    def instance(self, name: str, engine: RelationalEngine, tags: Mapping[str, str], opts: ResourceOptions) -> Instance:
         """The instance for a service's database: the shared one, or `name`, made with `opts`."""
         return self.shared.get(engine) or self._instance(name, engine, opts, tags)
 
     def _instance(
-        self, name: str, engine: Engine, opts: ResourceOptions, tags: Mapping[str, str] | None = None
+        self, name: str, engine: RelationalEngine, opts: ResourceOptions, tags: Mapping[str, str] | None = None
     ) -> Instance:
         args, sizing = self._args, self._args.sizing
         return Instance(

@@ -47,14 +47,15 @@ class Service(pulumi.ComponentResource):
         super().__init__("shop:aws:Service", name, None, opts)
         self._args, self._child = args, ResourceOptions(parent=self)
         declared = [capability.bind(args.spec, self._child) for capability in args.capabilities]
-        binding = combined([self._basics(), *declared, args.on.telemetry])
+        on = args.on
+        binding = combined([self._basics(), Binding(ready=on.platform.ready), *declared, on.telemetry])
         self._run(binding)
         self.dashboard_url = self._watch(binding).dashboard_url
         self.register_outputs({"dashboard_url": self.dashboard_url})
 
     def _basics(self) -> Binding:
         on = self._args.on
-        variables = of_every_service(
+        return of_every_service(
             environment=on.environment.name,
             host="0.0.0.0",  # noqa: S104 (the network policy says who reaches it)
             name=self._args.spec.name,
@@ -63,7 +64,6 @@ class Service(pulumi.ComponentResource):
             tokens=on.people.tokens,
             version=Output.from_input(self._args.image).apply(labels.short_digest),
         )
-        return combined([variables, Binding(ready=on.platform.ready)])
 
     def _identity(self, account: str, statements: Sequence[Statement]) -> WorkloadIdentity:
         args = WorkloadIdentityArgs(

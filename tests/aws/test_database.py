@@ -7,8 +7,9 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.aws.database_instance import Engine, Instance, InstanceArgs
+from infra.aws.database_instance import Instance, InstanceArgs
 from infra.capabilities.table.aws import Table, TableArgs
+from infra.contract import RelationalEngine
 from plans import made_up
 from plans.planned import Answer, Plan, plan
 from tests.aws.environments import DEV, PROTECTED
@@ -17,7 +18,7 @@ SECRET = f"arn:aws:secretsmanager:{made_up.REGION}:{made_up.ACCOUNT}:secret:rds!
 TAGS = {"Service": "orders"}
 
 
-def arguments(engine: Engine = "postgres") -> InstanceArgs:
+def arguments(engine: RelationalEngine = "postgres") -> InstanceArgs:
     return InstanceArgs(
         environment=DEV,
         engine=engine,
@@ -101,7 +102,7 @@ def test_mysql_has_performance_insights_where_the_class_does(instance_class: str
     ],
 )
 def test_a_server_refuses_plain_connections_logs_slow_statements_and_takes_so_many_connections(
-    engine: Engine, family: str, parameters: set[tuple[str, str, str]]
+    engine: RelationalEngine, family: str, parameters: set[tuple[str, str, str]]
 ) -> None:
     group = planned(arguments(engine)).one(":ParameterGroup").inputs
 

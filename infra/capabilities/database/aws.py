@@ -11,8 +11,19 @@ from infra.aws.database_instance import Instance
 from infra.aws.environment import Environment
 from infra.aws.foundation import Capability
 from infra.aws.kms import via_service
-from infra.capabilities.database.declaration import DatabaseDeclaration, RelationalEngine
-from infra.contract import MIGRATE, MIGRATION, NOTHING, Binding, Egress, Files, ForeignTask, Statement, Task
+from infra.capabilities.database.declaration import DatabaseDeclaration
+from infra.contract import (
+    MIGRATE,
+    MIGRATION,
+    NOTHING,
+    Binding,
+    Egress,
+    Files,
+    ForeignTask,
+    RelationalEngine,
+    Statement,
+    Task,
+)
 from infra.kubernetes.pods import CERTIFICATES_DIRECTORY, CERTIFICATES_FILE
 
 ADDRESSES = {

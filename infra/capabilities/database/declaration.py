@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from infra.contract import RelationalEngine
 from infra.declaration.declaration import Declaration, Model
 from infra.declaration.draft import Draft
 
-RelationalEngine = Literal["postgres", "mysql"]
 ENGINES: tuple[RelationalEngine, ...] = ("postgres", "mysql")
 
 NAMES_OF_SERVERS = frozenset(

@@ -15,7 +15,7 @@ from infra.aws import tags
 from infra.aws.foundation import Capability, Foundation
 from infra.capabilities.messages import signals
 from infra.capabilities.messages.declaration import MessagesDeclaration, subscriptions
-from infra.contract import DEAD_LETTER_RETENTION_SECONDS, RECEIVE_WAIT_SECONDS, Binding, Statement, combined
+from infra.contract import DEAD_LETTER_RETENTION_SECONDS, NOTHING, RECEIVE_WAIT_SECONDS, Binding, Statement, combined
 
 RETENTION_SECONDS = 4 * 24 * 3600
 
@@ -38,17 +38,17 @@ class Messages(Capability):
         }
 
     def bind(self, spec: MessagesDeclaration, opts: ResourceOptions) -> Binding:
-        return combined([*self._published(spec), *self._subscribed(spec, opts)])
+        return combined([self._published(spec), self._subscribed(spec, opts)])
 
-    def _published(self, spec: MessagesDeclaration) -> list[Binding]:
+    def _published(self, spec: MessagesDeclaration) -> Binding:
         if not spec.publishes:
-            return []
+            return NOTHING
         arn = self._topics[spec.name].arn
-        return [Binding(variables={"TOPIC_ARN": arn}, statements=publish_to(arn))]
+        return Binding(variables={"TOPIC_ARN": arn}, statements=publish_to(arn))
 
-    def _subscribed(self, spec: MessagesDeclaration, opts: ResourceOptions) -> list[Binding]:
+    def _subscribed(self, spec: MessagesDeclaration, opts: ResourceOptions) -> Binding:
         if not spec.subscribes:
-            return []
+            return NOTHING
         declared = spec.queue
         args = QueueArgs(
             service=spec.name,
@@ -60,14 +60,12 @@ class Messages(Capability):
             },
         )
         queue = Queue(f"{spec.name}-queue", args, opts)
-        return [
-            Binding(
-                variables={"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)},
-                statements=consume_from(queue.arn),
-                charts=signals.charts(queue.name, queue.dead_letter_name),
-                alarms=signals.alarms(queue.name, queue.dead_letter_name),
-            )
-        ]
+        return Binding(
+            variables={"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)},
+            statements=consume_from(queue.arn),
+            charts=signals.charts(queue.name, queue.dead_letter_name),
+            alarms=signals.alarms(queue.name, queue.dead_letter_name),
+        )
 
 
 def publish_to(topic_arn: pulumi.Input[str]) -> list[Statement]:

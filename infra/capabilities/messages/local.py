@@ -4,7 +4,7 @@ import pulumi
 from pulumi import ResourceOptions
 
 from infra.capabilities.messages.declaration import MessagesDeclaration, subscriptions
-from infra.contract import Binding, combined
+from infra.contract import NOTHING, Binding, combined
 from infra.local.foundation import Capability, Foundation
 from infra.local.messaging import Queue, Subscription, Topic
 
@@ -21,14 +21,14 @@ class Messages(Capability):
         }
 
     def bind(self, spec: MessagesDeclaration, parent: pulumi.Resource) -> Binding:
-        return combined([*self._published(spec), *self._subscribed(spec, parent)])
+        return combined([self._published(spec), self._subscribed(spec, parent)])
 
-    def _published(self, spec: MessagesDeclaration) -> list[Binding]:
-        return [Binding(variables={"TOPIC_ARN": self._topics[spec.name].arn})] if spec.publishes else []
+    def _published(self, spec: MessagesDeclaration) -> Binding:
+        return Binding(variables={"TOPIC_ARN": self._topics[spec.name].arn}) if spec.publishes else NOTHING
 
-    def _subscribed(self, spec: MessagesDeclaration, parent: pulumi.Resource) -> list[Binding]:
+    def _subscribed(self, spec: MessagesDeclaration, parent: pulumi.Resource) -> Binding:
         if not spec.subscribes:
-            return []
+            return NOTHING
         on, declared = self.on, spec.queue
         endpoint, up = on.platform.endpoint, ResourceOptions(parent=parent, depends_on=[on.platform.emulator])
         name = f"{on.prefix}-{spec.name}"
@@ -37,9 +37,7 @@ class Messages(Capability):
             Subscription(f"{name}-from-{publisher}", endpoint, self._topics[publisher], queue, events, up)
             for publisher, events in subscriptions(spec, on.catalogue).items()
         ]
-        return [
-            Binding(
-                variables={"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)},
-                ready=subscribed,
-            )
-        ]
+        return Binding(
+            variables={"QUEUE_URL": queue.url, "QUEUE_VISIBILITY_SECONDS": str(declared.visibility_seconds)},
+            ready=subscribed,
+        )
