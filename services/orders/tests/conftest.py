@@ -45,17 +45,10 @@ def settings(postgres: Postgres, tokens: Issuer) -> Iterator[OrdersSettings]:
         yield settings
 
 
-@pytest.fixture(scope="session")
-def decided() -> Promotions:
-    return Promotions()
-
-
 @pytest.fixture
-def promotions(decided: Promotions) -> Promotions:
+def promotions() -> Promotions:
     """In place of the pricing service; without discounts unless the test gives some."""
-    decided.answer = None
-    decided.asked.clear()
-    return decided
+    return Promotions()
 
 
 @pytest.fixture
@@ -64,20 +57,15 @@ def lock_seconds() -> float:
     return 30
 
 
-@pytest.fixture(scope="session")
-def application(settings: OrdersSettings, decided: Promotions) -> FastAPI:
-    """Made once: FastAPI takes longer to make the routes than most tests take."""
-    return create_app(replace(service(settings, prices=decided), workers=()))
-
-
 @pytest.fixture
 async def app(
-    application: FastAPI, promotions: Promotions, lock_seconds: float, monkeypatch: pytest.MonkeyPatch
+    settings: OrdersSettings, promotions: Promotions, lock_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[FastAPI]:
     """The service without its workers: what it puts into the outbox stays there to be looked at."""
     monkeypatch.setattr(chassis.engine, "LOCK_SECONDS", lock_seconds)
-    async with application.router.lifespan_context(application):
-        yield application
+    app = create_app(replace(service(settings, prices=promotions), workers=()))
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture
